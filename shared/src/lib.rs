@@ -1,1 +1,17 @@
-//! The core of Understudy.
+//! The core of Understudy: what a preview is, what may enter it, and what a clone consists of.
+//!
+//! Facts in, decision out. Nothing in here holds a client, a runtime, a clock or randomness: time comes in as `now`,
+//! the cluster comes in as facts, and effects are described by values that the shells carry out.
+
+pub mod connection;
+pub mod environment;
+pub mod host;
+pub mod keys;
+pub mod lease;
+pub mod lifetime;
+pub mod names;
+pub mod policy;
+pub mod protected;
+pub mod quantity;
+pub mod reason;
+pub mod violation;

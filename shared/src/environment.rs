@@ -1,0 +1,286 @@
+//! What a container will find in its environment, as the kubelet resolves it.
+//!
+//! Source: `makeEnvironmentVariables` of the kubelet: `envFrom` first, in order, with prefixes; then `env`, in order, each
+//! value expanded against what stands before it; a later entry of the same name wins.
+//! <https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/>
+
+mod expand;
+
+pub use expand::expand;
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What is known of something that was looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact<T> {
+    /// It is there.
+    Present(T),
+    /// It is certainly not there.
+    Absent,
+    /// It could not be read, or not in time.
+    Unknown,
+}
+
+/// The data of a ConfigMap or Secret, decoded.
+pub type Data = BTreeMap<String, String>;
+
+/// Which of the two kinds a variable may refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A ConfigMap.
+    ConfigMap,
+    /// A Secret.
+    Secret,
+}
+
+impl Kind {
+    /// The kind's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::ConfigMap => "ConfigMap",
+            Kind::Secret => "Secret",
+        }
+    }
+}
+
+/// A ConfigMap or Secret of the Pod's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+}
+
+/// Where variables come from. Implemented by admission's facts and by a plan's own objects.
+pub trait Sources {
+    /// The data of `reference`.
+    fn data(&self, reference: &Reference) -> Fact<&Data>;
+}
+
+/// Where one variable comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Written in the manifest.
+    Literal,
+    /// From one key.
+    Key(Reference, String),
+    /// From the Pod's own fields.
+    Field,
+}
+
+/// One variable at its place.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value; `None` where the kubelet leaves it out (an optional reference to nothing) or it is not known yet.
+    pub value: Option<String>,
+    /// Index in `env`; `None` when it comes from `envFrom`.
+    pub index: Option<usize>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A reference that could not be resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The variable, or the prefix for a whole `envFrom`.
+    pub variable: String,
+    /// What it refers to, for people: `Secret shop-db, key url`.
+    pub what: String,
+}
+
+/// A container's environment.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Every variable, those of `envFrom` first; names may repeat, the last one wins.
+    pub variables: Vec<Variable>,
+    /// What could not be resolved.
+    pub missing: Vec<Missing>,
+}
+
+/// Every ConfigMap and Secret that `container` takes variables from.
+pub fn references(container: &Value) -> Vec<Reference> {
+    let mut found = Vec::new();
+    for source in list(container, "envFrom") {
+        found.extend(source_reference(source).map(|(reference, _)| reference));
+    }
+    for entry in list(container, "env") {
+        found.extend(key_reference(entry).map(|(reference, _, _)| reference));
+    }
+    found
+}
+
+/// Resolves the environment of `container` in `pod`.
+pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environment {
+    let mut environment = Environment::default();
+    let mut known = BTreeMap::new();
+    for source in list(container, "envFrom") {
+        from_source(source, sources, &mut known, &mut environment);
+    }
+    for (index, entry) in list(container, "env").enumerate() {
+        let name = text(entry, "name").to_owned();
+        let (value, origin) = match entry
+            .get("value")
+            .and_then(Value::as_str)
+            .filter(|value| !value.is_empty())
+        {
+            Some(value) => (Some(expand(value, &known)), Origin::Literal),
+            None => value_from(pod, entry, sources, &mut environment.missing),
+        };
+        if let Some(value) = &value {
+            known.insert(name.clone(), value.clone());
+        }
+        environment.variables.push(Variable {
+            name,
+            value,
+            index: Some(index),
+            origin,
+        });
+    }
+    environment
+}
+
+fn from_source(
+    source: &Value,
+    sources: &dyn Sources,
+    known: &mut BTreeMap<String, String>,
+    environment: &mut Environment,
+) {
+    let prefix = text(source, "prefix");
+    let Some((reference, optional)) = source_reference(source) else {
+        return;
+    };
+    match sources.data(&reference) {
+        Fact::Present(data) => {
+            for (key, value) in data {
+                let name = format!("{prefix}{key}");
+                known.insert(name.clone(), value.clone());
+                let origin = Origin::Key(reference.clone(), key.clone());
+                environment.variables.push(Variable {
+                    name,
+                    value: Some(value.clone()),
+                    index: None,
+                    origin,
+                });
+            }
+        }
+        Fact::Absent if optional => {}
+        _ => environment.missing.push(Missing {
+            variable: format!("{prefix}*"),
+            what: format!("{} {}", reference.kind.name(), reference.name),
+        }),
+    }
+}
+
+fn value_from(
+    pod: &Value,
+    entry: &Value,
+    sources: &dyn Sources,
+    missing: &mut Vec<Missing>,
+) -> (Option<String>, Origin) {
+    if let Some((reference, key, optional)) = key_reference(entry) {
+        let found = match sources.data(&reference) {
+            Fact::Present(data) => data.get(&key).map_or(Fact::Absent, Fact::Present),
+            Fact::Absent => Fact::Absent,
+            Fact::Unknown => Fact::Unknown,
+        };
+        let value = match found {
+            Fact::Present(value) => Some(value.clone()),
+            Fact::Absent if optional => None,
+            _ => {
+                let what = format!("{} {}, key {key}", reference.kind.name(), reference.name);
+                missing.push(Missing {
+                    variable: text(entry, "name").to_owned(),
+                    what,
+                });
+                None
+            }
+        };
+        return (value, Origin::Key(reference, key));
+    }
+    match entry.get("valueFrom").and_then(Value::as_object) {
+        Some(from) if from.contains_key("fieldRef") => {
+            (field(pod, text(&from["fieldRef"], "fieldPath")), Origin::Field)
+        }
+        Some(from) if from.contains_key("resourceFieldRef") => (Some("1".to_owned()), Origin::Field),
+        Some(from) if !from.is_empty() => {
+            let what = from.keys().next().cloned().unwrap_or_default();
+            missing.push(Missing {
+                variable: text(entry, "name").to_owned(),
+                what,
+            });
+            (None, Origin::Field)
+        }
+        _ => (Some(String::new()), Origin::Literal),
+    }
+}
+
+/// What the downward API gives for `path`, as far as the manifest knows it; the rest depends on the node.
+fn field(pod: &Value, path: &str) -> Option<String> {
+    let keyed = |prefix: &str| path.strip_prefix(prefix)?.strip_prefix("['")?.strip_suffix("']");
+    let metadata = pod.get("metadata")?;
+    let found = if let Some(key) = keyed("metadata.annotations") {
+        metadata.get("annotations").and_then(|map| map.get(key))
+    } else if let Some(key) = keyed("metadata.labels") {
+        metadata.get("labels").and_then(|map| map.get(key))
+    } else {
+        metadata.get(path.strip_prefix("metadata.")?)
+    };
+    found.and_then(Value::as_str).map(str::to_owned)
+}
+
+/// `configMapRef` or `secretRef` of an `envFrom` entry, and whether it is optional.
+fn source_reference(source: &Value) -> Option<(Reference, bool)> {
+    [("configMapRef", Kind::ConfigMap), ("secretRef", Kind::Secret)]
+        .into_iter()
+        .find_map(|(field, kind)| {
+            let reference = source.get(field)?;
+            Some((
+                Reference {
+                    kind,
+                    name: text(reference, "name").to_owned(),
+                },
+                optional(reference),
+            ))
+        })
+}
+
+/// `configMapKeyRef` or `secretKeyRef` of an `env` entry: reference, key, and whether it is optional.
+fn key_reference(entry: &Value) -> Option<(Reference, String, bool)> {
+    let from = entry.get("valueFrom")?;
+    [
+        ("configMapKeyRef", Kind::ConfigMap),
+        ("secretKeyRef", Kind::Secret),
+    ]
+    .into_iter()
+    .find_map(|(field, kind)| {
+        let reference = from.get(field)?;
+        let name = text(reference, "name").to_owned();
+        Some((
+            Reference { kind, name },
+            text(reference, "key").to_owned(),
+            optional(reference),
+        ))
+    })
+}
+
+fn optional(reference: &Value) -> bool {
+    reference
+        .get("optional")
+        .and_then(Value::as_bool)
+        .unwrap_or(false)
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+    value.get(key).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

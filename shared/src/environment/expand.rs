@@ -1,0 +1,58 @@
+//! `$(VAR)` expansion, as Kubernetes does it.
+//!
+//! Source: `third_party/forked/golang/expansion` of Kubernetes: `$$` is a literal `$`, a reference to an unknown variable
+//! stays as it stands, and so does anything incomplete.
+
+use std::collections::BTreeMap;
+
+/// Expands the references of `input` against `known`.
+pub fn expand(input: &str, known: &BTreeMap<String, String>) -> String {
+    let mut out = String::with_capacity(input.len());
+    let mut rest = input;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+        } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
+            match known.get(name) {
+                Some(value) => out.push_str(value),
+                None => {
+                    out.push_str("$(");
+                    out.push_str(name);
+                    out.push(')');
+                }
+            }
+            rest = after;
+        } else {
+            out.push('$');
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expands_like_the_kubelet() {
+        let known = [("A", "1"), ("B", "$(A)")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into();
+        for (input, expected) in [
+            ("$(A)", "1"),
+            ("$$(A)", "$(A)"),
+            ("$$$(A)", "$1"),
+            ("x$(B)y", "x$(A)y"),
+            ("$(MISSING)", "$(MISSING)"),
+            ("$A $", "$A $"),
+            ("$(A", "$(A"),
+            ("$(A)$(A)", "11"),
+        ] {
+            assert_eq!(expand(input, &known), expected, "{input}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Bounded schemas that several sections use.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// A map from resource names to quantities.
+pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": { "type": "string", "maxLength": 24, "pattern": crate::quantity::PATTERN }
+    })
+}
+
+/// A map of labels.
+pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 8,
+        "additionalProperties": { "type": "string", "maxLength": 63 }
+    })
+}
+
+/// At most 64 names of users or groups.
+pub(super) fn subjects(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "items": { "type": "string", "minLength": 1, "maxLength": 253 }
+    })
+}
+
+/// At most 64 service accounts as `namespace/name`.
+pub(super) fn service_accounts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "items": { "type": "string", "maxLength": 317, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$" }
+    })
+}
+
+/// At most 64 networks in CIDR notation.
+pub(super) fn cidrs(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "items": { "type": "string", "maxLength": 43, "pattern": "^[0-9a-fA-F:.]+/[0-9]{1,3}$" }
+    })
+}
+
+/// At most 64 host patterns: a host, or `*.` and a host.
+pub(super) fn hosts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "items": {
+            "type": "string",
+            "maxLength": 253,
+            "pattern": r"^(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
+        }
+    })
+}
+
+/// At most 64 names of objects or databases.
+pub(super) fn names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "items": { "type": "string", "minLength": 1, "maxLength": 253, "pattern": "^[A-Za-z0-9_][-_.A-Za-z0-9]*$" }
+    })
+}
+
+/// At most 64 keys of Secrets as `secret/key`.
+pub(super) fn secret_keys(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "items": { "type": "string", "maxLength": 507, "pattern": "^[a-z0-9][-.a-z0-9]*/[-._a-zA-Z0-9]+$" }
+    })
+}
+
+/// A DNS domain, or nothing.
+pub(super) fn domain(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 180,
+        "pattern": r"^$|^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$"
+    })
+}
