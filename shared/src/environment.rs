@@ -88,6 +88,8 @@ pub struct Variable {
 pub struct Missing {
     /// The variable, or the prefix for a whole `envFrom`.
     pub variable: String,
+    /// Index in `env`; `None` for `envFrom`.
+    pub index: Option<usize>,
     /// What it refers to, for people: `Secret shop-db, key url`.
     pub what: String,
 }
@@ -128,7 +130,7 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
             .filter(|value| !value.is_empty())
         {
             Some(value) => (Some(expand(value, &known)), Origin::Literal),
-            None => value_from(pod, entry, sources, &mut environment.missing),
+            None => value_from(pod, (index, entry), sources, &mut environment.missing),
         };
         if let Some(value) = &value {
             known.insert(name.clone(), value.clone());
@@ -170,6 +172,7 @@ fn from_source(
         Fact::Absent if optional => {}
         _ => environment.missing.push(Missing {
             variable: format!("{prefix}*"),
+            index: None,
             what: format!("{} {}", reference.kind.name(), reference.name),
         }),
     }
@@ -177,10 +180,12 @@ fn from_source(
 
 fn value_from(
     pod: &Value,
-    entry: &Value,
+    (index, entry): (usize, &Value),
     sources: &dyn Sources,
     missing: &mut Vec<Missing>,
 ) -> (Option<String>, Origin) {
+    let variable = text(entry, "name").to_owned();
+    let mut miss = |what| missing.push(Missing { variable: variable.clone(), index: Some(index), what });
     if let Some((reference, key, optional)) = key_reference(entry) {
         let found = match sources.data(&reference) {
             Fact::Present(data) => data.get(&key).map_or(Fact::Absent, Fact::Present),
@@ -191,11 +196,7 @@ fn value_from(
             Fact::Present(value) => Some(value.clone()),
             Fact::Absent if optional => None,
             _ => {
-                let what = format!("{} {}, key {key}", reference.kind.name(), reference.name);
-                missing.push(Missing {
-                    variable: text(entry, "name").to_owned(),
-                    what,
-                });
+                miss(format!("{} {}, key {key}", reference.kind.name(), reference.name));
                 None
             }
         };
@@ -207,11 +208,7 @@ fn value_from(
         }
         Some(from) if from.contains_key("resourceFieldRef") => (Some("1".to_owned()), Origin::Field),
         Some(from) if !from.is_empty() => {
-            let what = from.keys().next().cloned().unwrap_or_default();
-            missing.push(Missing {
-                variable: text(entry, "name").to_owned(),
-                what,
-            });
+            miss(from.keys().next().cloned().unwrap_or_default());
             (None, Origin::Field)
         }
         _ => (Some(String::new()), Origin::Literal),

@@ -3,14 +3,18 @@
 //! Facts in, decision out. Nothing in here holds a client, a runtime, a clock or randomness: time comes in as `now`,
 //! the cluster comes in as facts, and effects are described by values that the shells carry out.
 
+pub mod branching;
 pub mod connection;
 pub mod environment;
+pub mod guardrails;
 pub mod host;
 pub mod keys;
 pub mod lease;
 pub mod lifetime;
 pub mod names;
+pub mod phase;
 pub mod policy;
+pub mod preview;
 pub mod protected;
 pub mod quantity;
 pub mod reason;

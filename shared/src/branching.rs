@@ -1,0 +1,173 @@
+//! Editing a container's environment so that every connection to a golden database means the preview's branch.
+//!
+//! Used by admission (as patch operations) and by `clone` (on the planned object): one plan, two ways to carry it out.
+//! Nothing of the user's other objects is edited: a value that comes from `envFrom` is overridden by an explicit entry,
+//! which wins. Entries are put in front, so that whatever refers to them by `$(VAR)` finds the branch as well.
+
+use crate::connection::{self, Connection, Flavour, PARTS, Rewritten};
+use crate::environment::{Environment, Kind, Origin, Variable};
+use crate::keys;
+use crate::policy::Database;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// What has to change in one container's `env`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EnvPlan {
+    /// Entries replaced at their index.
+    pub replaced: Vec<(usize, Value)>,
+    /// Entries to put in front, in this order.
+    pub prepended: Vec<Value>,
+    /// What was done, for notes: variable and database.
+    pub rewritten: Vec<(String, String)>,
+    /// Options that were dropped because they might hold a secret: variable and option.
+    pub dropped: Vec<(String, String)>,
+}
+
+impl EnvPlan {
+    /// Whether nothing has to change.
+    pub fn is_empty(&self) -> bool {
+        self.replaced.is_empty() && self.prepended.is_empty()
+    }
+
+    /// Carries the plan out on `container`.
+    pub fn apply(&self, container: &mut Value) {
+        if self.is_empty() {
+            return;
+        }
+        let old = container.get("env").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut env = self.prepended.clone();
+        env.extend(old.into_iter().enumerate().map(|(index, entry)| {
+            let new = self.replaced.iter().find(|(replaced, _)| *replaced == index);
+            new.map_or(entry, |(_, value)| value.clone())
+        }));
+        container["env"] = Value::Array(env);
+    }
+}
+
+/// Plans the environment of `container` onto the branches of `databases`.
+pub fn plan(container: &Value, environment: &Environment, databases: &[Database]) -> EnvPlan {
+    let mut plan = EnvPlan::default();
+    let mut composed = BTreeSet::new();
+    let explicit: BTreeSet<&str> =
+        environment.variables.iter().filter(|v| v.index.is_some()).map(|v| v.name.as_str()).collect();
+    for variable in &environment.variables {
+        let Some((database, rewritten, dropped)) = meaning(variable, databases) else { continue };
+        if variable.index.is_none() && explicit.contains(variable.name.as_str()) {
+            continue;
+        }
+        if matches!(rewritten, Rewritten::Composed(_)) {
+            composed.insert(database.name.as_str());
+        }
+        let entry = entry(&variable.name, &database.name, &rewritten);
+        match variable.index {
+            Some(index) => plan.replaced.push((index, entry)),
+            None => plan.prepended.push(entry),
+        }
+        plan.rewritten.push((variable.name.clone(), database.name.clone()));
+        plan.dropped.extend(dropped.into_iter().map(|option| (variable.name.clone(), option)));
+    }
+    let present = |entry: &Value| {
+        container.get("env").and_then(Value::as_array).is_some_and(|env| env.contains(entry))
+    };
+    let parts = composed.iter().flat_map(|name| PARTS.iter().map(move |(part, key)| part_entry(name, part, key)));
+    let mut prepended: Vec<Value> = parts.filter(|entry| !present(entry)).collect();
+    prepended.append(&mut plan.prepended);
+    plan.prepended = prepended;
+    plan
+}
+
+/// The branch that `variable` means, what it becomes, and the options dropped on the way.
+fn meaning<'d>(variable: &Variable, databases: &'d [Database]) -> Option<(&'d Database, Rewritten, Vec<String>)> {
+    let parsed = variable.value.as_deref().and_then(Connection::parse);
+    if let Some(connection) = &parsed
+        && let Some(database) = connection::meant(databases, connection)
+    {
+        let (rewritten, dropped) = connection::rewrite(connection, &database.name);
+        return Some((database, rewritten, dropped));
+    }
+    let Origin::Key(reference, key) = &variable.origin else { return None };
+    if reference.kind != Kind::Secret {
+        return None;
+    }
+    let database = connection::marked(databases, &reference.name, key)?;
+    let jdbc = parsed.is_some_and(|connection| connection.flavour == Flavour::Jdbc);
+    Some((database, Rewritten::Key(if jdbc { "jdbc-uri" } else { "uri" }), Vec::new()))
+}
+
+fn entry(variable: &str, database: &str, rewritten: &Rewritten) -> Value {
+    match rewritten {
+        Rewritten::Key(key) => reference(variable, database, key),
+        Rewritten::Composed(text) => json!({ "name": variable, "value": text }),
+    }
+}
+
+fn part_entry(database: &str, part: &str, key: &str) -> Value {
+    reference(&connection::variable(database, part), database, key)
+}
+
+fn reference(variable: &str, database: &str, key: &str) -> Value {
+    json!({
+        "name": variable,
+        "valueFrom": { "secretKeyRef": { "name": keys::branch_secret(database), "key": key } }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::{Data, Fact, Reference, Sources, resolve};
+
+    struct Nothing;
+
+    impl Sources for Nothing {
+        fn data(&self, _: &Reference) -> Fact<&Data> {
+            Fact::Absent
+        }
+    }
+
+    fn databases() -> Vec<Database> {
+        serde_json::from_value(json!([{
+            "name": "app",
+            "match": { "hosts": ["db.shop.svc.cluster.local"], "databases": ["shop"], "secrets": ["shop-db/url"] },
+            "branch": { "postgres": {
+                "adminSecret": { "namespace": "understudy-system", "name": "pg" },
+                "template": "t", "reach": { "cidrs": ["10.9.0.0/24"], "port": 5432 }
+            } }
+        }]))
+        .unwrap()
+    }
+
+    fn planned(container: &Value) -> EnvPlan {
+        plan(container, &resolve(&json!({}), container, &Nothing), &databases())
+    }
+
+    #[test]
+    fn a_composed_connection_brings_its_parts_along_once() {
+        let mut container = json!({ "env": [
+            { "name": "A", "value": "postgresql+psycopg2://u:p@db.shop/shop" },
+            { "name": "B", "value": "postgresql+asyncpg://u:p@db.shop/shop" },
+        ] });
+        planned(&container).apply(&mut container);
+        let env = container["env"].as_array().unwrap();
+        assert_eq!(env.len(), 7);
+        assert_eq!(env[0]["name"], "UNDERSTUDY_APP_USER");
+        assert!(!container.to_string().contains("u:p@"));
+        assert!(planned(&container).is_empty(), "a second pass changes nothing");
+    }
+
+    #[test]
+    fn a_marked_key_is_rewritten_without_being_read() {
+        let container = json!({ "env": [
+            { "name": "URL", "valueFrom": { "secretKeyRef": { "name": "shop-db", "key": "url" } } }
+        ] });
+        let plan = planned(&container);
+        assert_eq!(plan.replaced[0].1["valueFrom"]["secretKeyRef"]["name"], "understudy-db-app");
+    }
+
+    #[test]
+    fn another_database_on_the_same_host_is_left_to_the_refusing_rule() {
+        let container = json!({ "env": [{ "name": "A", "value": "postgres://u:p@db.shop/ledger" }] });
+        assert!(planned(&container).is_empty());
+    }
+}

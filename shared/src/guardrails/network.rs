@@ -1,0 +1,94 @@
+//! The NetworkPolicies of a preview: deny by default, then name what is open.
+//!
+//! Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>. They are additive: each opens one
+//! thing, so that a reader of `kubectl get networkpolicies` sees what is open and why.
+
+use crate::policy::{Database, Network, Peer, Reach};
+use serde_json::{Value, json};
+
+/// Name and spec of each.
+pub(super) fn policies(network: &Network, databases: &[Database]) -> Vec<(String, Value)> {
+    let everything = json!({});
+    let mut all = vec![
+        (
+            "understudy-default-deny".to_owned(),
+            json!({ "podSelector": everything, "policyTypes": ["Ingress", "Egress"] }),
+        ),
+        (
+            "understudy-same-namespace".to_owned(),
+            json!({
+                "podSelector": everything,
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{ "from": [{ "podSelector": {} }] }],
+                "egress": [{ "to": [{ "podSelector": {} }] }],
+            }),
+        ),
+    ];
+    let egress = &network.egress;
+    if !egress.dns.is_empty() {
+        let ports = json!([{ "protocol": "UDP", "port": 53 }, { "protocol": "TCP", "port": 53 }]);
+        all.push(opened("understudy-dns", json!([{ "to": peers(&egress.dns), "ports": ports }])));
+    }
+    let mut rules = Vec::new();
+    if egress.internet {
+        rules.push(json!({ "to": internet(&egress.except_cidrs) }));
+    }
+    if !egress.cidrs.is_empty() {
+        let to: Vec<Value> = egress.cidrs.iter().map(|cidr| json!({ "ipBlock": { "cidr": cidr } })).collect();
+        rules.push(json!({ "to": to }));
+    }
+    if !egress.namespaces.is_empty() {
+        rules.push(json!({ "to": peers(&egress.namespaces) }));
+    }
+    if !rules.is_empty() {
+        all.push(opened("understudy-egress", Value::Array(rules)));
+    }
+    if !network.ingress_from.is_empty() {
+        all.push((
+            "understudy-ingress".to_owned(),
+            json!({
+                "podSelector": {},
+                "policyTypes": ["Ingress"],
+                "ingress": [{ "from": peers(&network.ingress_from) }],
+            }),
+        ));
+    }
+    for database in databases {
+        let name = format!("understudy-db-{}", database.name);
+        all.push(opened(&name, json!([reach(&database.branch.postgres.reach)])));
+    }
+    all
+}
+
+fn opened(name: &str, egress: Value) -> (String, Value) {
+    (name.to_owned(), json!({ "podSelector": {}, "policyTypes": ["Egress"], "egress": egress }))
+}
+
+fn peers(peers: &[Peer]) -> Vec<Value> {
+    peers.iter().map(peer).collect()
+}
+
+fn peer(peer: &Peer) -> Value {
+    json!({ "namespaceSelector": { "matchLabels": peer.namespace_labels } })
+}
+
+/// Everything but `except`, in both address families.
+fn internet(except: &[String]) -> Vec<Value> {
+    let (six, four): (Vec<&String>, Vec<&String>) = except.iter().partition(|cidr| cidr.contains(':'));
+    let block = |cidr: &str, except: Vec<&String>| {
+        if except.is_empty() {
+            json!({ "ipBlock": { "cidr": cidr } })
+        } else {
+            json!({ "ipBlock": { "cidr": cidr, "except": except } })
+        }
+    };
+    vec![block("0.0.0.0/0", four), block("::/0", six)]
+}
+
+fn reach(reach: &Reach) -> Value {
+    let to: Vec<Value> = match reach.peer() {
+        Some(namespaces) => vec![peer(&namespaces)],
+        None => reach.cidrs.iter().map(|cidr| json!({ "ipBlock": { "cidr": cidr } })).collect(),
+    };
+    json!({ "to": to, "ports": [{ "protocol": "TCP", "port": reach.port }] })
+}

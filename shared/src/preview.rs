@@ -1,0 +1,172 @@
+//! A preview as its namespace records it: the only record there is.
+
+use crate::keys;
+use crate::lease::Lease;
+use crate::phase::Phase;
+use crate::policy::{self, Database, PreviewPolicySpec};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Which of the policy's databases a preview branches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All of them.
+    All,
+    /// These; the others stay protected.
+    Named(BTreeSet<String>),
+}
+
+impl Selection {
+    /// From the annotation `databases`.
+    pub fn parse(text: &str) -> Self {
+        match text.trim() {
+            "" | "all" => Selection::All,
+            // The empty set spelt out: nothing is branched, everything stays protected.
+            "none" => Selection::Named(BTreeSet::new()),
+            names => Selection::Named(names.split(',').map(|name| name.trim().to_owned()).collect()),
+        }
+    }
+
+    /// Whether `database` is branched.
+    pub fn includes(&self, database: &str) -> bool {
+        match self {
+            Selection::All => true,
+            Selection::Named(names) => names.contains(database),
+        }
+    }
+}
+
+/// State of a branch, as the controller writes it to `understudy.dev/database.NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BranchState {
+    /// Its connection works.
+    Ready,
+    /// Being made, or waiting for something that is said here.
+    Pending(String),
+    /// It cannot be made until somebody mends what is said here.
+    Failed(String),
+}
+
+impl BranchState {
+    /// From the annotation's value; unknown words count as pending, never as ready.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once(": ") {
+            None if text == "ready" => BranchState::Ready,
+            Some(("failed", why)) => BranchState::Failed(why.to_owned()),
+            Some(("pending", why)) => BranchState::Pending(why.to_owned()),
+            _ => BranchState::Pending(text.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for BranchState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BranchState::Ready => f.write_str("ready"),
+            BranchState::Pending(why) => write!(f, "pending: {why}"),
+            BranchState::Failed(why) => write!(f, "failed: {why}"),
+        }
+    }
+}
+
+/// A namespace that carries our label, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// The namespace's name.
+    pub name: String,
+    /// The namespace's uid; empty while it is being created.
+    pub uid: String,
+    /// Name of its policy.
+    pub policy: String,
+    /// The golden it was made of.
+    pub parent: Option<String>,
+    /// The authenticated user who made it.
+    pub creator: Option<String>,
+    /// The human who answers for it.
+    pub owner: Option<String>,
+    /// Its lease; `None` where `expires-at` is missing or unreadable.
+    pub lease: Option<Lease>,
+    /// Which databases it branches.
+    pub databases: Selection,
+    /// Hash of the guardrails sealed last.
+    pub sealed: Option<String>,
+    /// State of each branch.
+    pub branches: BTreeMap<String, BranchState>,
+    /// The phase its label says.
+    pub phase: Option<Phase>,
+    /// Whether the namespace is being deleted.
+    pub deleting: bool,
+}
+
+impl Preview {
+    /// The preview that `metadata` describes; `None` when it does not carry our label.
+    pub fn of(metadata: &ObjectMeta) -> Option<Preview> {
+        let empty = BTreeMap::new();
+        let labels = metadata.labels.as_ref().unwrap_or(&empty);
+        let annotations = metadata.annotations.as_ref().unwrap_or(&empty);
+        if labels.get(keys::PREVIEW).map(String::as_str) != Some("true") {
+            return None;
+        }
+        let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
+        let expires_at = annotations.get(keys::EXPIRES_AT).and_then(|at| at.parse::<Timestamp>().ok());
+        let branches = annotations.iter().filter_map(|(key, value)| {
+            Some((key.strip_prefix(keys::DATABASE_PREFIX)?.to_owned(), BranchState::parse(value)))
+        });
+        Some(Preview {
+            name: metadata.name.clone().unwrap_or_default(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            policy: policy::policy_name(labels).to_owned(),
+            parent: labels.get(keys::PARENT).cloned(),
+            creator: annotations.get(keys::CREATOR).cloned(),
+            owner: annotations.get(keys::OWNER).cloned(),
+            lease: created.zip(expires_at).map(|(created, expires_at)| Lease { created, expires_at }),
+            databases: Selection::parse(annotations.get(keys::DATABASES).map_or("", String::as_str)),
+            sealed: annotations.get(keys::GUARDRAILS).cloned(),
+            branches: branches.collect(),
+            phase: labels.get(keys::PHASE).and_then(|phase| phase.parse().ok()),
+            deleting: metadata.deletion_timestamp.is_some(),
+        })
+    }
+
+    /// The databases of `policy` that this preview branches.
+    pub fn branched(&self, policy: &PreviewPolicySpec) -> Vec<Database> {
+        policy.databases.iter().filter(|database| self.databases.includes(&database.name)).cloned().collect()
+    }
+
+    /// The databases of `policy` whose branch is not ready yet.
+    pub fn unready(&self, policy: &PreviewPolicySpec) -> Vec<String> {
+        let ready = |name: &String| self.branches.get(name) == Some(&BranchState::Ready);
+        self.branched(policy).into_iter().map(|database| database.name).filter(|name| !ready(name)).collect()
+    }
+}
+
+/// Whether this namespace is a golden.
+pub fn is_golden(labels: Option<&BTreeMap<String, String>>) -> bool {
+    labels.and_then(|labels| labels.get(keys::GOLDEN)).is_some_and(|value| value == "true")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_exact_label_makes_a_preview() {
+        let mut metadata = ObjectMeta::default();
+        assert_eq!(Preview::of(&metadata), None);
+        metadata.labels = Some([(keys::PREVIEW.to_owned(), "yes".to_owned())].into());
+        assert_eq!(Preview::of(&metadata), None);
+        metadata.labels = Some([(keys::PREVIEW.to_owned(), "true".to_owned())].into());
+        assert_eq!(Preview::of(&metadata).unwrap().policy, "default");
+    }
+
+    #[test]
+    fn a_branch_is_ready_only_when_it_says_exactly_that() {
+        for state in [BranchState::Ready, BranchState::Pending("x".into()), BranchState::Failed("y: z".into())] {
+            assert_eq!(BranchState::parse(&state.to_string()), state);
+        }
+        assert_ne!(BranchState::parse("ready: not"), BranchState::Ready);
+        assert_ne!(BranchState::parse(""), BranchState::Ready);
+    }
+}
