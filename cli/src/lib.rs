@@ -1,1 +1,30 @@
-//! CLI.
+//! The command line: args → settings → commands.
+//!
+//! Works with the rights of whoever runs it, never more. What a clone consists of is decided by the core
+//! ([`understudy::clone`]); this crate reads the cluster, prints, and applies. One file holds the client: `cluster`.
+
+mod args;
+mod error;
+mod printer;
+
+use clap::Parser;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs one command as typed, the program's name included, and returns its exit code.
+///
+/// Builds its own runtime: must not be called from within one.
+pub fn run_from_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match args::Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe leaves nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(error::Exit::Usage as u8));
+        }
+    };
+    // Another part of the process may have chosen a provider already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let printer = printer::Printer::new(cli.global.quiet, !cli.global.no_progress);
+    error::Failure::new(error::Exit::Failed, format!("not built yet: {:?}", cli.verb)).report(&printer)
+}

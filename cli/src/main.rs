@@ -1,2 +1,7 @@
-//! Entry point.
-fn main() {}
+//! `understudy`: see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    understudy_cli::run_from_args(std::env::args_os())
+}

@@ -1,0 +1,208 @@
+//! What was typed. Parsing does nothing but validate the shape; what it means is [`crate::settings`]' business.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// `understudy`, also as `kubectl understudy`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "understudy",
+    bin_name = "understudy",
+    version,
+    about = "Labelled clones of a golden environment, looked after until they are gone",
+    disable_help_subcommand = true,
+    max_term_width = 110,
+    help_template = "{about-with-newline}\n{usage-heading} {usage}\n\n\
+        Make a preview:\n  \
+        clone     Stamp out a clone of a golden namespace for a pull request\n\n\
+        Look around:\n  \
+        list      List previews\n  \
+        describe  Show one preview: lease, databases, workloads, and what holds it back\n\n\
+        Look after it:\n  \
+        extend    Move the end of a preview's lease\n  \
+        destroy   End a preview now: routes, workloads, database branches, namespace\n\n\
+        Options:\n{options}\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 no cluster, 4 no rights, 5 refused, 6 not found,\n\
+        7 taken, 8 not installed, 9 not in time, 130 interrupted"
+)]
+pub struct Cli {
+    /// Options of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Kubeconfig file [default: $KUBECONFIG, then ~/.kube/config]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Say only what went wrong
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Lines instead of progress bars
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+/// How data is written to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For `kubectl apply` and for reading.
+    Yaml,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Stamp out a clone of a golden namespace for a pull request.
+    ///
+    /// Reads the golden with your own rights, gives every object one verdict (copy, rewrite, re-create, skip, refuse), and
+    /// applies the plan in waves. Running it again converges and touches nothing that is right.
+    Clone(Clone),
+    /// List previews.
+    List(List),
+    /// Show one preview: lease, databases, workloads, and what holds it back.
+    Describe(Describe),
+    /// Move the end of a preview's lease.
+    Extend(Extend),
+    /// End a preview now: routes, workloads, database branches, namespace.
+    Destroy(Destroy),
+}
+
+/// `understudy clone`.
+#[derive(Debug, Args)]
+pub struct Clone {
+    /// The golden namespace
+    pub golden: String,
+    /// Number of the pull request; the preview is called GOLDEN-pr-NUMBER
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), required_unless_present = "name")]
+    pub pr: Option<u64>,
+    /// Name of the preview [default: GOLDEN-pr-NUMBER]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Image of a container, or of a workload that has only one; may be repeated
+    #[arg(long = "image", short, value_name = "NAME=IMAGE")]
+    pub images: Vec<String>,
+    /// How long it may live, such as 90m, 24h or 7d [default: the policy's]
+    #[arg(long, value_name = "DURATION")]
+    pub ttl: Option<String>,
+    /// The PreviewPolicy it lives under
+    #[arg(long, default_value = understudy::keys::DEFAULT_POLICY)]
+    pub policy: String,
+    /// Leave an object out, or every object of a kind; may be repeated
+    #[arg(long, value_name = "KIND[/NAME]")]
+    pub without: Vec<String>,
+    /// Repository of the pull request, as the forge writes it
+    #[arg(long)]
+    pub repository: Option<String>,
+    /// Branch of the pull request
+    #[arg(long)]
+    pub branch: Option<String>,
+    /// Commit the images were built from
+    #[arg(long)]
+    pub commit: Option<String>,
+    /// Title of the pull request
+    #[arg(long)]
+    pub title: Option<String>,
+    /// Wait until every workload is ready, and say what holds it back
+    #[arg(long)]
+    pub wait: bool,
+    /// How long --wait waits
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    pub timeout: String,
+    /// Print every object with its verdict and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Format on stdout; yaml prints the planned objects
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `understudy list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only clones of this golden
+    #[arg(long, value_name = "GOLDEN")]
+    pub parent: Option<String>,
+    /// Format on stdout
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `understudy describe`.
+#[derive(Debug, Args)]
+pub struct Describe {
+    /// The preview
+    pub name: String,
+    /// Format on stdout
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `understudy extend`.
+#[derive(Debug, Args)]
+pub struct Extend {
+    /// The preview
+    pub name: String,
+    /// By how much, such as 90m, 24h or 7d
+    #[arg(long, value_name = "DURATION")]
+    pub by: String,
+}
+
+/// `understudy destroy`.
+#[derive(Debug, Args)]
+pub struct Destroy {
+    /// The preview
+    pub name: String,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Wait until it is gone, and say what is left
+    #[arg(long)]
+    pub wait: bool,
+    /// How long --wait waits
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    pub timeout: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_every_verb() {
+        let help = Cli::command().render_help().to_string();
+        for verb in Cli::command().get_subcommands() {
+            assert!(
+                help.contains(&format!("\n  {} ", verb.get_name())),
+                "{}",
+                verb.get_name()
+            );
+        }
+    }
+
+    #[test]
+    fn a_pull_request_has_a_positive_number() {
+        // F05
+        assert!(Cli::try_parse_from(["understudy", "clone", "shop", "--pr", "0"]).is_err());
+        assert!(Cli::try_parse_from(["understudy", "clone", "shop"]).is_err());
+        assert!(Cli::try_parse_from(["understudy", "clone", "shop", "--pr", "7"]).is_ok());
+    }
+}

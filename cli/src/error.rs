@@ -1,0 +1,82 @@
+//! Errors for people: what, why, and the command to type next. Exit codes are documented constants.
+
+use crate::printer::Printer;
+use std::process::ExitCode;
+use understudy::violation::printable;
+
+/// One exit code per kind of failure; `understudy --help` lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Something failed that has no code of its own.
+    Failed = 1,
+    /// What was typed makes no sense.
+    Usage = 2,
+    /// No kubeconfig, or no answer from the server.
+    NoCluster = 3,
+    /// RBAC says no.
+    NoRights = 4,
+    /// The plan or the cluster's admission refuses it.
+    Refused = 5,
+    /// No such golden, preview or policy.
+    NotFound = 6,
+    /// The name is taken by something else.
+    Taken = 7,
+    /// Understudy is not installed in this cluster, or does not answer.
+    NotInstalled = 8,
+    /// Not done within the time given.
+    NotInTime = 9,
+    /// Stopped by Ctrl-C.
+    Interrupted = 130,
+}
+
+/// Why a command did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What could not be done.
+    pub what: String,
+    /// Why; one line each.
+    pub causes: Vec<String>,
+    /// The command to type next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure that says what could not be done.
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Failure {
+            exit,
+            what: what.into(),
+            causes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// Adds a line that says why.
+    pub fn caused_by(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// Says what to type next.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Prints the lines and returns the exit code.
+    pub fn report(&self, printer: &Printer) -> ExitCode {
+        printer.error(&printable(&self.what));
+        for cause in &self.causes {
+            for line in cause.lines() {
+                printer.cause(&printable(line));
+            }
+        }
+        if let Some(hint) = &self.hint {
+            printer.hint(&printable(hint));
+        }
+        ExitCode::from(self.exit as u8)
+    }
+}
