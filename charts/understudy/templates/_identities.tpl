@@ -1,0 +1,24 @@
+{{/* CEL terms about who asks. Identity is compared whole: a name that begins or ends like ours is somebody else. */}}
+
+{{- define "understudy.cel.admission" -}}
+{{ printf "system:serviceaccount:%s:understudy-admission" .Release.Namespace | toJson }}
+{{- end }}
+
+{{- define "understudy.cel.controller" -}}
+{{ printf "system:serviceaccount:%s:understudy-controller" .Release.Namespace | toJson }}
+{{- end }}
+
+{{/* JSON's list and string literals are CEL's too, escapes included. */}}
+{{- define "understudy.cel.exempt" -}}
+request.userInfo.username in {{ .Values.exempt.users | default list | toJson }} ||
+(has(request.userInfo.groups) && request.userInfo.groups.exists(g, g in {{ .Values.exempt.groups | default list | toJson }}))
+{{- end }}
+
+{{/* `namespace/name` → the user name that the API server knows the service account by. */}}
+{{- define "understudy.cel.goldenKeepers" -}}
+{{- $users := list -}}
+{{- range .Values.goldenKeepers -}}
+{{- $users = append $users (printf "system:serviceaccount:%s" (replace "/" ":" .)) -}}
+{{- end -}}
+{{ toJson $users }}
+{{- end }}
