@@ -1,0 +1,3 @@
+module understudy.dev/testbed/supervise
+
+go 1.26.0
