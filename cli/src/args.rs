@@ -103,18 +103,9 @@ pub struct Clone {
     /// Leave an object out, or every object of a kind; may be repeated
     #[arg(long, value_name = "KIND[/NAME]")]
     pub without: Vec<String>,
-    /// Repository of the pull request, as the forge writes it
-    #[arg(long)]
-    pub repository: Option<String>,
-    /// Branch of the pull request
-    #[arg(long)]
-    pub branch: Option<String>,
     /// Commit the images were built from
     #[arg(long)]
     pub commit: Option<String>,
-    /// Title of the pull request
-    #[arg(long)]
-    pub title: Option<String>,
     /// Wait until every workload is ready, and say what holds it back
     #[arg(long)]
     pub wait: bool,

@@ -1,0 +1,39 @@
+//! What a clone of a golden consists of.
+//!
+//! Flow: `Snapshot → plan → Plan`. The snapshot is what the user may read; every object in it gets exactly one
+//! [`Verdict`]; what is to be made is sanitised and rewritten, so that nothing of the original's identity, names, hosts,
+//! databases or secrets is usable from the clone.
+//!
+//! Guarantees: planning the same input twice gives the same plan. Nothing is skipped in silence. A plan with a refusal is
+//! not carried out.
+//!
+//! Assumptions: the golden's own objects are well-formed (they come from an API server).
+
+mod claims;
+mod databases;
+mod golden;
+mod hosts;
+mod image;
+mod kinds;
+mod lineage;
+mod mistake;
+mod namespace;
+mod plan;
+mod references;
+mod rewrite;
+mod sanitize;
+mod secrets;
+mod snapshot;
+mod spec;
+mod verdict;
+
+pub use image::{ImageOverride, InvalidImage};
+pub use lineage::Lineage;
+pub use mistake::Mistake;
+pub use plan::{Plan, Rules, plan};
+pub use snapshot::{Snapshot, Unreadable};
+pub use spec::{CloneSpec, InvalidLeaveOut, LeaveOut};
+pub use verdict::{Item, Verdict, Wave};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Variables that mean a golden database, planned onto the branches; and what still needs a Secret afterwards.
+
+use super::golden::GoldenData;
+use super::secrets::{Usage, all_branched};
+use crate::branching;
+use crate::environment::{self, Fact, Kind, Origin, Reference, Sources};
+use crate::policy::PreviewPolicySpec;
+use serde_json::Value;
+
+/// Where the containers of a Pod template stand, below its `spec`.
+pub(super) const LISTS: [&str; 2] = ["initContainers", "containers"];
+
+/// Points every container of `template` at the branches; returns what was done, for people.
+pub(super) fn branch(
+    template: &mut Value,
+    by: &str,
+    policy: &PreviewPolicySpec,
+    golden: &GoldenData,
+    usage: &mut Usage,
+) -> Vec<String> {
+    let pod = template.clone();
+    let mut done = Vec::new();
+    for list in LISTS {
+        let containers = template
+            .pointer_mut(&format!("/spec/{list}"))
+            .and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            let environment = environment::resolve(&pod, container, golden);
+            let plan = branching::plan(container, &environment, &policy.databases);
+            for (variable, database) in &plan.rewritten {
+                done.push(format!("{variable} now means branch {database}"));
+                let origins = environment
+                    .variables
+                    .iter()
+                    .filter(|known| known.name == *variable);
+                for origin in origins {
+                    if let Origin::Key(
+                        Reference {
+                            kind: Kind::Secret,
+                            name,
+                        },
+                        key,
+                    ) = &origin.origin
+                    {
+                        usage
+                            .branched
+                            .entry(name.clone())
+                            .or_default()
+                            .insert((key.clone(), database.clone()));
+                    }
+                }
+            }
+            for (variable, option) in &plan.dropped {
+                done.push(format!(
+                    "{variable} lost its option {option}, which might hold a secret"
+                ));
+            }
+            plan.apply(container);
+            drop_empty_sources(container, policy, golden, usage);
+            count(container, by, golden, usage);
+        }
+    }
+    done.dedup();
+    done
+}
+
+/// Takes `envFrom` entries out whose Secret holds nothing but connections that are explicit entries by now.
+fn drop_empty_sources(
+    container: &mut Value,
+    policy: &PreviewPolicySpec,
+    golden: &GoldenData,
+    usage: &mut Usage,
+) {
+    let Some(sources) = container.get_mut("envFrom").and_then(Value::as_array_mut) else {
+        return;
+    };
+    sources.retain(|source| {
+        let name = source
+            .pointer("/secretRef/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if policy.secrets.copy.iter().any(|copied| copied == name) {
+            return true;
+        }
+        match golden
+            .secret(name)
+            .and_then(|data| all_branched(policy, name, data))
+        {
+            Some(keys) => {
+                usage.branched.entry(name.to_owned()).or_default().extend(keys);
+                false
+            }
+            None => true,
+        }
+    });
+}
+
+/// Counts the Secrets that `container` still takes variables from.
+fn count(container: &Value, by: &str, golden: &GoldenData, usage: &mut Usage) {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let missing_is_fine = |reference: &Value, name: &str| {
+        let optional = reference
+            .get("optional")
+            .and_then(Value::as_bool)
+            .unwrap_or(false);
+        let reference = Reference {
+            kind: Kind::Secret,
+            name: name.to_owned(),
+        };
+        optional && matches!(golden.data(&reference), Fact::Absent)
+    };
+    for source in container
+        .get("envFrom")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        if let Some(reference) = source.get("secretRef") {
+            let name = text(reference.get("name"));
+            if !missing_is_fine(reference, &name) {
+                usage.uses(&name, None, format!("{by}, all its variables"));
+            }
+        }
+    }
+    for entry in container
+        .get("env")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        if let Some(reference) = entry.pointer("/valueFrom/secretKeyRef") {
+            let (name, key) = (text(reference.get("name")), text(reference.get("key")));
+            if !missing_is_fine(reference, &name) {
+                usage.uses(
+                    &name,
+                    Some(&key),
+                    format!("{by}, variable {}", text(entry.get("name"))),
+                );
+            }
+        }
+    }
+}

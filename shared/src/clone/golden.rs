@@ -1,0 +1,114 @@
+//! The golden's ConfigMaps and Secrets as sources of variables, and which of its objects are a database's.
+
+use super::snapshot::{Snapshot, name_of};
+use crate::connection::{self, Connection};
+use crate::environment::{Data, Fact, Kind, Reference, Sources};
+use crate::host;
+use crate::policy::Database;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use kube::core::DynamicObject;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Data of the golden's ConfigMaps and Secrets, decoded. Prints nothing of itself.
+pub(super) struct GoldenData {
+    config_maps: BTreeMap<String, Data>,
+    secrets: BTreeMap<String, Data>,
+    readable: [bool; 2],
+}
+
+impl GoldenData {
+    pub(super) fn new(snapshot: &Snapshot) -> Self {
+        let named = |kind: &'static str, data: fn(&DynamicObject) -> Data| {
+            snapshot
+                .of(kind)
+                .map(|object| (name_of(object).to_owned(), data(object)))
+                .collect()
+        };
+        GoldenData {
+            config_maps: named("ConfigMap", |object| texts(&object.data["data"])),
+            secrets: named("Secret", |object| decoded(&object.data["data"])),
+            readable: [snapshot.could_read("ConfigMap"), snapshot.could_read("Secret")],
+        }
+    }
+
+    /// The data of Secret `name`, where it could be read.
+    pub(super) fn secret(&self, name: &str) -> Option<&Data> {
+        self.secrets.get(name)
+    }
+}
+
+impl Sources for GoldenData {
+    fn data(&self, reference: &Reference) -> Fact<&Data> {
+        let (found, readable) = match reference.kind {
+            Kind::ConfigMap => (self.config_maps.get(&reference.name), self.readable[0]),
+            Kind::Secret => (self.secrets.get(&reference.name), self.readable[1]),
+        };
+        match found {
+            Some(data) => Fact::Present(data),
+            None if readable => Fact::Absent,
+            None => Fact::Unknown,
+        }
+    }
+}
+
+fn texts(data: &Value) -> Data {
+    let fields = data.as_object().into_iter().flatten();
+    fields
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// Values of a Secret; what is no text cannot be a connection and stays out, but its key is known.
+pub(super) fn decoded(data: &Value) -> Data {
+    let fields = data.as_object().into_iter().flatten();
+    fields
+        .map(|(key, value)| {
+            let bytes = value.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+            (
+                key.clone(),
+                bytes
+                    .and_then(|bytes| String::from_utf8(bytes).ok())
+                    .unwrap_or_default(),
+            )
+        })
+        .collect()
+}
+
+/// The policy database that a whole value means.
+pub(super) fn meant<'d>(databases: &'d [Database], value: &str) -> Option<&'d Database> {
+    Connection::parse(value.trim()).and_then(|connection| connection::meant(databases, &connection))
+}
+
+/// The policy database that Service `service` of the golden leads to.
+pub(super) fn database_behind<'d>(
+    databases: &'d [Database],
+    golden: &str,
+    service: &DynamicObject,
+) -> Option<&'d Database> {
+    let own = format!("{}.{golden}.svc", name_of(service));
+    let external = service.data.pointer("/spec/externalName").and_then(Value::as_str);
+    let matches = |name: &str| {
+        databases.iter().find(|database| {
+            database
+                .matches
+                .hosts
+                .iter()
+                .any(|pattern| host::matches(pattern, name))
+        })
+    };
+    matches(&own).or_else(|| external.and_then(matches))
+}
+
+/// Whether the Service's selector selects Pods of `workload`.
+pub(super) fn selects(service: &DynamicObject, workload: &DynamicObject) -> bool {
+    let selector = service.data.pointer("/spec/selector").and_then(Value::as_object);
+    let labels = workload.data.pointer("/spec/template/metadata/labels");
+    selector.is_some_and(|selector| {
+        !selector.is_empty()
+            && selector
+                .iter()
+                .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+    })
+}

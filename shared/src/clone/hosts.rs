@@ -1,0 +1,116 @@
+//! Which host of the golden becomes which host of the clone.
+//!
+//! The first host, by the Ingress' name and its order there, becomes the preview's main host; each further one is named
+//! after the Service it leads to. Hosts are distinct, as those of the golden are.
+
+use super::snapshot::{Snapshot, name_of};
+use crate::names;
+use crate::policy::PreviewPolicySpec;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// From hosts of the golden to hosts of the clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct HostMap {
+    /// Where each golden host went; rules without a host stand under `""`.
+    hosts: BTreeMap<String, String>,
+    /// The clone's hosts, the main one first.
+    pub(super) made: Vec<String>,
+}
+
+impl HostMap {
+    /// From all Ingresses that are part of the clone; empty where the policy has no domain.
+    pub(super) fn new(
+        snapshot: &Snapshot,
+        clone: &str,
+        policy: &PreviewPolicySpec,
+        part: impl Fn(&str, &str) -> bool,
+    ) -> Self {
+        let mut map = HostMap::default();
+        let domain = policy.hosts.domain.as_str();
+        if domain.is_empty() {
+            return map;
+        }
+        let mut ingresses: Vec<_> = snapshot
+            .of("Ingress")
+            .filter(|i| part("Ingress", name_of(i)))
+            .collect();
+        ingresses.sort_by_key(|ingress| name_of(ingress));
+        let mut taken = BTreeSet::new();
+        for ingress in ingresses {
+            for (host, service) in hosts_of(&ingress.data) {
+                if map.hosts.contains_key(&host) {
+                    continue;
+                }
+                let new = map.free(&host, &service, clone, domain, &taken);
+                taken.insert(new.clone());
+                map.made.push(new.clone());
+                map.hosts.insert(host, new);
+            }
+        }
+        map
+    }
+
+    fn free(&self, host: &str, service: &str, clone: &str, domain: &str, taken: &BTreeSet<String>) -> String {
+        let first = host.split('.').next().unwrap_or_default();
+        let slug = |text: &str| {
+            if names::is_dns_label(text) {
+                text.to_owned()
+            } else {
+                names::hash(text, 8)
+            }
+        };
+        let candidates = [
+            names::main_host(clone, domain),
+            names::service_host(&slug(service), clone, domain),
+            names::service_host(&slug(first), clone, domain),
+        ];
+        candidates
+            .into_iter()
+            .find(|candidate| !taken.contains(candidate))
+            .unwrap_or_else(|| names::service_host(&names::hash(host, 8), clone, domain))
+    }
+
+    /// What the golden's `host` became.
+    pub(super) fn get(&self, host: &str) -> Option<&str> {
+        self.hosts.get(&host.to_ascii_lowercase()).map(String::as_str)
+    }
+
+    /// The map for texts: without rules that name no host.
+    pub(super) fn texts(&self) -> BTreeMap<String, String> {
+        self.hosts
+            .iter()
+            .filter(|(host, _)| !host.is_empty())
+            .map(|(a, b)| (a.clone(), b.clone()))
+            .collect()
+    }
+}
+
+/// Hosts of an Ingress in their order, each with the Service its first path leads to.
+fn hosts_of(ingress: &Value) -> Vec<(String, String)> {
+    let backend = |value: Option<&Value>| {
+        value
+            .and_then(|v| v.pointer("/service/name"))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let rules = ingress
+        .pointer("/spec/rules")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let mut hosts: Vec<_> = rules
+        .map(|rule| {
+            let host = rule.get("host").and_then(Value::as_str).unwrap_or_default();
+            (
+                host.to_ascii_lowercase(),
+                backend(rule.pointer("/http/paths/0/backend")),
+            )
+        })
+        .collect();
+    if let Some(default) = ingress.pointer("/spec/defaultBackend") {
+        hosts.push((String::new(), backend(Some(default))));
+    }
+    hosts
+}

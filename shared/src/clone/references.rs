@@ -1,0 +1,287 @@
+//! References to the golden inside strings and fields, turned into references to the clone.
+//!
+//! Certain are: `anything.golden.svc…`, `service.golden` and `pod.service.golden` where the golden has that Service, the
+//! golden's own hosts, a field `namespace`, and `namespace=golden` in a text. What only looks like one is reported.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rewrites references to one golden.
+#[derive(Clone, Debug, Default)]
+pub(super) struct References {
+    golden: String,
+    clone: String,
+    services: BTreeSet<String>,
+    hosts: BTreeMap<String, String>,
+}
+
+/// What a walk found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Paths of strings that were rewritten.
+    pub(super) rewritten: Vec<String>,
+    /// Paths of what looks like a reference, with the text in question; left as it is.
+    pub(super) doubtful: Vec<(String, String)>,
+}
+
+/// Fields whose strings never name a namespace or a Service.
+const OPAQUE: &[&str] = &["image", "binaryData", "caBundle"];
+
+impl References {
+    pub(super) fn new(
+        golden: &str,
+        clone: &str,
+        services: impl IntoIterator<Item = String>,
+        hosts: BTreeMap<String, String>,
+    ) -> Self {
+        References {
+            golden: golden.to_owned(),
+            clone: clone.to_owned(),
+            services: services.into_iter().collect(),
+            hosts,
+        }
+    }
+
+    /// Rewrites every string below `value`; `path` is where it stands.
+    pub(super) fn walk(&self, value: &mut Value, path: &str, found: &mut Found) {
+        match value {
+            Value::String(text) => self.place(text, path, found),
+            Value::Array(items) => {
+                let mut named = false;
+                for (index, item) in items.iter_mut().enumerate() {
+                    let path = format!("{path}[{index}]");
+                    match &mut *item {
+                        // `--namespace`, `golden` as two arguments.
+                        Value::String(text) if named && *text == self.golden => {
+                            text.clone_from(&self.clone);
+                            found.rewritten.push(path);
+                        }
+                        _ => self.walk(item, &path, found),
+                    }
+                    named = item
+                        .as_str()
+                        .is_some_and(|text| text.starts_with('-') && says_namespace(text));
+                }
+            }
+            Value::Object(fields) => {
+                // An environment entry: the name tells what the value is.
+                let names_namespace = fields
+                    .get("name")
+                    .and_then(Value::as_str)
+                    .is_some_and(says_namespace);
+                for (key, inner) in fields
+                    .iter_mut()
+                    .filter(|(key, _)| !OPAQUE.contains(&key.as_str()))
+                {
+                    let path = if path.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{path}.{key}")
+                    };
+                    let named = says_namespace(key) || (key == "value" && names_namespace);
+                    match inner {
+                        Value::String(text) if named && *text == self.golden => {
+                            text.clone_from(&self.clone);
+                            found.rewritten.push(path);
+                        }
+                        inner => self.walk(inner, &path, found),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Rewrites the text at `path`.
+    pub(super) fn place(&self, text: &mut String, path: &str, found: &mut Found) {
+        let (new, doubtful) = self.text(text);
+        found
+            .doubtful
+            .extend(doubtful.into_iter().map(|token| (path.to_owned(), token)));
+        if let Some(new) = new {
+            *text = new;
+            found.rewritten.push(path.to_owned());
+        }
+    }
+
+    /// `text` with its references rewritten, where there are any, and what only looks like one.
+    fn text(&self, text: &str) -> (Option<String>, Vec<String>) {
+        let mut out = String::with_capacity(text.len());
+        let (mut doubtful, mut changed, mut rest, mut after_namespace) = (Vec::new(), false, text, false);
+        while !rest.is_empty() {
+            let start = rest.find(is_host_char).unwrap_or(rest.len());
+            let (between, tail) = rest.split_at(start);
+            let end = tail.find(|c| !is_host_char(c)).unwrap_or(tail.len());
+            let (token, after) = tail.split_at(end);
+            out.push_str(between);
+            let assigned = after_namespace && assigns(between);
+            match self.token(token, assigned) {
+                Token::Other => out.push_str(token),
+                Token::Reference(new) => {
+                    out.push_str(&new);
+                    changed = true;
+                }
+                Token::Doubtful => {
+                    out.push_str(token);
+                    doubtful.push(token.to_owned());
+                }
+            }
+            after_namespace = says_namespace(token);
+            rest = after;
+        }
+        (changed.then_some(out), doubtful)
+    }
+
+    fn token(&self, token: &str, assigned: bool) -> Token {
+        let bare = token.trim_end_matches('.');
+        let dots = &token[bare.len()..];
+        let lower = bare.to_ascii_lowercase();
+        if assigned && bare == self.golden {
+            return Token::Reference(format!("{}{dots}", self.clone));
+        }
+        if let Some(host) = self.hosts.get(&lower) {
+            return Token::Reference(format!("{host}{dots}"));
+        }
+        let labels: Vec<&str> = bare.split('.').collect();
+        let is_golden = |label: &str| label.eq_ignore_ascii_case(&self.golden);
+        let is_service = |label: &str| self.services.contains(&label.to_ascii_lowercase());
+        let replaced = |at: usize| {
+            let mut labels = labels.clone();
+            labels[at] = &self.clone;
+            Token::Reference(format!("{}{dots}", labels.join(".")))
+        };
+        let svc =
+            (2..labels.len()).find(|at| labels[*at].eq_ignore_ascii_case("svc") && is_golden(labels[at - 1]));
+        if let Some(at) = svc {
+            return replaced(at - 1);
+        }
+        match labels.as_slice() {
+            [service, namespace] if is_golden(namespace) && is_service(service) => replaced(1),
+            [_, service, namespace] if is_golden(namespace) && is_service(service) => replaced(2),
+            [_, namespace] if is_golden(namespace) => Token::Doubtful,
+            _ => Token::Other,
+        }
+    }
+}
+
+enum Token {
+    Other,
+    Reference(String),
+    Doubtful,
+}
+
+fn is_host_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')
+}
+
+fn says_namespace(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    lower.ends_with("namespace") || lower.ends_with("namespaces")
+}
+
+/// Whether what stands between two tokens assigns the second to the first: `=`, `: `, `":"`.
+fn assigns(between: &str) -> bool {
+    between.contains(['=', ':']) && between.chars().all(|c| matches!(c, '=' | ':' | ' ' | '"' | '\''))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn references() -> References {
+        References::new(
+            "shop",
+            "shop-pr-7",
+            ["web", "redis"].map(str::to_owned),
+            [(
+                "shop.example.com".to_owned(),
+                "shop-pr-7.preview.example.com".to_owned(),
+            )]
+            .into(),
+        )
+    }
+
+    fn rewritten(text: &str) -> String {
+        references().text(text).0.unwrap_or_else(|| text.to_owned())
+    }
+
+    #[test]
+    fn every_spelling_of_the_golden_becomes_the_clone() {
+        for (text, expected) in [
+            ("http://web.shop:80/x", "http://web.shop-pr-7:80/x"),
+            ("web.shop.svc", "web.shop-pr-7.svc"),
+            ("a.shop.svc.cluster.local.", "a.shop-pr-7.svc.cluster.local."),
+            ("redis-0.redis.shop", "redis-0.redis.shop-pr-7"),
+            (
+                "redis-0.redis.shop.svc,web.shop",
+                "redis-0.redis.shop-pr-7.svc,web.shop-pr-7",
+            ),
+            (
+                "https://shop.example.com/a",
+                "https://shop-pr-7.preview.example.com/a",
+            ),
+            ("--namespace=shop", "--namespace=shop-pr-7"),
+            ("pod-namespace: shop\n", "pod-namespace: shop-pr-7\n"),
+            (
+                "redis://:p@redis.shop:6379/0",
+                "redis://:p@redis.shop-pr-7:6379/0",
+            ),
+        ] {
+            assert_eq!(rewritten(text), expected);
+        }
+    }
+
+    #[test]
+    fn look_alikes_stay() {
+        // A17
+        for text in [
+            "webx.shopping.svc",
+            "web.shop.example.com",
+            "logging.level.com.shop",
+            "myshop.example.com",
+            "shop",
+            "PGDATABASE=shop",
+            "postgres://shop:shop@db/shop",
+        ] {
+            assert_eq!(rewritten(text), text);
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_reference_is_reported() {
+        let (new, doubtful) = references().text("package com.shop");
+        assert_eq!((new, doubtful), (None, vec!["com.shop".to_owned()]));
+    }
+
+    #[test]
+    fn fields_and_arguments_that_say_namespace_are_rewritten() {
+        let mut value = json!({
+            "subjects": [{ "kind": "ServiceAccount", "name": "shop", "namespace": "shop" }],
+            "env": [{ "name": "POD_NAMESPACE", "value": "shop" }, { "name": "DB", "value": "shop" }],
+            "args": ["--leader-namespace", "shop", "shop"],
+            "image": "web.shop.svc/x",
+        });
+        let mut found = Found::default();
+        references().walk(&mut value, "", &mut found);
+        assert_eq!(
+            value,
+            json!({
+                "subjects": [{ "kind": "ServiceAccount", "name": "shop", "namespace": "shop-pr-7" }],
+                "env": [{ "name": "POD_NAMESPACE", "value": "shop-pr-7" }, { "name": "DB", "value": "shop" }],
+                "args": ["--leader-namespace", "shop-pr-7", "shop"],
+                "image": "web.shop.svc/x",
+            })
+        );
+        assert!(found.rewritten.contains(&"subjects[0].namespace".to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn rewriting_twice_is_rewriting_once(text in "[a-z .:/=-]{0,20}(web\\.shop|shop\\.example\\.com|x\\.shop\\.svc)?[a-z .:/=-]{0,20}") {
+            let once = rewritten(&text);
+            prop_assert_eq!(rewritten(&once), once);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Rewriting one object, kind by kind: one file a kind, one table that says which.
+
+mod autoscaler;
+mod claim;
+mod config_map;
+mod cron_job;
+mod ingress;
+mod job;
+mod pod;
+mod role_binding;
+mod secret;
+mod service;
+mod service_account;
+mod workload;
+
+use super::golden::GoldenData;
+use super::hosts::HostMap;
+use super::references::References;
+use super::sanitize::Sanitizer;
+use super::secrets::Usage;
+use super::snapshot::{kind_of, name_of};
+use super::spec::CloneSpec;
+use crate::policy::PreviewPolicySpec;
+use kube::core::DynamicObject;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use config_map::MADE_EVERYWHERE;
+pub(super) use pod::containers;
+
+/// What rewriting needs to know.
+pub(super) struct Context<'a> {
+    pub(super) golden: &'a str,
+    pub(super) spec: &'a CloneSpec,
+    pub(super) policy_name: &'a str,
+    pub(super) policy: &'a PreviewPolicySpec,
+    pub(super) data: &'a GoldenData,
+    pub(super) references: &'a References,
+    pub(super) hosts: &'a HostMap,
+    pub(super) sanitizer: &'a Sanitizer,
+}
+
+/// What rewriting one object came to.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// What was changed, for people.
+    pub(super) changes: Vec<String>,
+    /// What somebody should look at.
+    pub(super) warnings: Vec<String>,
+    /// Why it cannot be made, and what to do about it.
+    pub(super) refusals: Vec<(String, String)>,
+    /// Why it is not part of the clone after all.
+    pub(super) skip: Option<String>,
+}
+
+impl Notes {
+    fn change(&mut self, what: impl Into<String>) {
+        self.changes.push(what.into());
+    }
+
+    fn refuse(&mut self, why: impl Into<String>, remedy: impl Into<String>) {
+        self.refusals.push((why.into(), remedy.into()));
+    }
+}
+
+/// What all objects together add up to.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    /// Which Secrets are used, and which are not any more.
+    pub(super) usage: Usage,
+    /// Names before the `=` of `--image` that were used.
+    pub(super) images_used: BTreeSet<String>,
+    /// `workload/container` → image of the clone.
+    pub(super) images: BTreeMap<String, String>,
+}
+
+/// Rewrites `object`, which is sanitised already.
+pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums) -> Notes {
+    let mut notes = Notes::default();
+    let notes_ref = &mut notes;
+    match kind_of(object) {
+        "Deployment" | "StatefulSet" => workload::rewrite(object, context, sums, notes_ref),
+        "CronJob" => cron_job::rewrite(object, context, sums, notes_ref),
+        "Job" => job::rewrite(object, context, sums, notes_ref),
+        "HorizontalPodAutoscaler" => autoscaler::rewrite(object, context, notes_ref),
+        "Service" => service::rewrite(object, context, notes_ref),
+        "Ingress" => ingress::rewrite(object, context, sums, notes_ref),
+        "ConfigMap" => config_map::rewrite(object, context, notes_ref),
+        "Secret" => secret::rewrite(object, context, notes_ref),
+        "PersistentVolumeClaim" => claim::rewrite(object, notes_ref),
+        "ServiceAccount" => service_account::rewrite(object, sums, notes_ref),
+        "RoleBinding" => role_binding::rewrite(object, context, notes_ref),
+        _ => {}
+    }
+    refer(object, context, notes_ref);
+    notes
+}
+
+/// Rewrites what refers to the golden, wherever it stands.
+fn refer(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
+    let mut found = super::references::Found::default();
+    if kind_of(object) != "Secret" {
+        context.references.walk(&mut object.data, "", &mut found);
+    }
+    for (key, value) in object.metadata.annotations.iter_mut().flatten() {
+        context
+            .references
+            .place(value, &format!("metadata.annotations[{key}]"), &mut found);
+    }
+    if !found.rewritten.is_empty() {
+        let places = found.rewritten.len();
+        let s = if places == 1 { "" } else { "s" };
+        notes.change(format!(
+            "{places} reference{s} to {} now mean{} the clone",
+            context.golden,
+            if places == 1 { "s" } else { "" }
+        ));
+    }
+    let id = format!("{}/{}", kind_of(object), name_of(object));
+    notes
+        .warnings
+        .extend(found.doubtful.into_iter().map(|(path, token)| {
+            format!(
+                "{id}: {path} holds {token:?}, which looks like a reference to {} and was left as it is",
+                context.golden
+            )
+        }));
+}

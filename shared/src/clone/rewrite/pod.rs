@@ -1,0 +1,190 @@
+//! Pod templates: marks, images, variables, Secrets in use, and what no preview's Pod may ask for.
+
+use super::{Context, Notes, Sums};
+use crate::clone::databases::{self, LISTS};
+use crate::clone::secrets::Usage;
+use crate::policy::PodSecurity;
+use serde_json::Value;
+
+/// Pod label that asks Azure for a cloud identity.
+const CLOUD_IDENTITY: &str = "azure.workload.identity/use";
+
+pub(super) fn rewrite(
+    template: &mut Value,
+    workload: &str,
+    by: &str,
+    context: &Context<'_>,
+    sums: &mut Sums,
+    notes: &mut Notes,
+) {
+    if let Some(metadata) = template.get_mut("metadata") {
+        context.sanitizer.template_metadata(metadata);
+        if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut)
+            && labels.remove(CLOUD_IDENTITY).is_some()
+        {
+            notes.change("the cloud identity is dropped");
+        }
+    }
+    if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.remove("nodeName");
+    }
+    images(template, workload, context, sums, notes);
+    let done = databases::branch(template, by, context.policy, context.data, &mut sums.usage);
+    notes.changes.extend(done);
+    count(template, by, &mut sums.usage);
+    privileges(template, by, context, notes);
+}
+
+/// The containers of a Pod template.
+pub(in crate::clone) fn containers(template: &Value) -> impl Iterator<Item = &Value> {
+    LISTS
+        .iter()
+        .filter_map(|list| {
+            template
+                .pointer(&format!("/spec/{list}"))
+                .and_then(Value::as_array)
+        })
+        .flatten()
+}
+
+fn images(template: &mut Value, workload: &str, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
+    let single = containers(template).count() == 1;
+    for list in LISTS {
+        let containers = template
+            .pointer_mut(&format!("/spec/{list}"))
+            .and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            let name = container
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
+            let image = container
+                .get("image")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
+            let meant = |wanted: &str| wanted == name || (wanted == workload && single);
+            let new = context.spec.images.iter().find(|image| meant(&image.name));
+            let image = match new {
+                Some(new) => {
+                    sums.images_used.insert(new.name.clone());
+                    if new.image != image {
+                        container["image"] = Value::String(new.image.clone());
+                        notes.change(format!("{name} runs {}", new.image));
+                    }
+                    new.image.clone()
+                }
+                None => image,
+            };
+            sums.images.insert(format!("{workload}/{name}"), image);
+        }
+    }
+}
+
+/// Secrets that the Pod itself refers to; those of its variables are counted where these are planned.
+fn count(template: &Value, by: &str, usage: &mut Usage) {
+    let text = |value: &Value, pointer: &str| {
+        value
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let list = |pointer: &str| {
+        template
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    for volume in list("/spec/volumes") {
+        let name = text(volume, "/name");
+        let projected = volume
+            .pointer("/projected/sources")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let projected = projected.map(|source| text(source, "/secret/name"));
+        // Drivers name the Secret in a field of their own.
+        let own = [
+            "/secret/secretName",
+            "/csi/nodePublishSecretRef/name",
+            "/rbd/secretRef/name",
+            "/cephfs/secretRef/name",
+        ];
+        for secret in own
+            .into_iter()
+            .map(|pointer| text(volume, pointer))
+            .chain(projected)
+        {
+            usage.uses(&secret, None, format!("{by}, volume {name}"));
+        }
+    }
+    for reference in list("/spec/imagePullSecrets") {
+        usage.uses(
+            &text(reference, "/name"),
+            None,
+            format!("{by}, to pull its images"),
+        );
+    }
+}
+
+/// What the policy's Pod Security level refuses anyway, said before anything is written.
+/// Source: <https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline>.
+fn privileges(template: &Value, by: &str, context: &Context<'_>, notes: &mut Notes) {
+    if context.policy.pod_security == PodSecurity::Privileged {
+        return;
+    }
+    let on = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_bool).unwrap_or(false);
+    let mut asks = Vec::new();
+    for field in ["hostNetwork", "hostPID", "hostIPC"] {
+        if on(template, &format!("/spec/{field}")) {
+            asks.push(field.to_owned());
+        }
+    }
+    let volumes = template
+        .pointer("/spec/volumes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    asks.extend(
+        volumes
+            .filter(|volume| volume.get("hostPath").is_some())
+            .map(|volume| {
+                format!(
+                    "hostPath in volume {}",
+                    volume.get("name").and_then(Value::as_str).unwrap_or_default()
+                )
+            }),
+    );
+    for container in containers(template) {
+        let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
+        if on(container, "/securityContext/privileged") {
+            asks.push(format!("privileged in container {name}"));
+        }
+        let ports = container
+            .get("ports")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        if ports.into_iter().any(|port| {
+            port.get("hostPort")
+                .and_then(Value::as_i64)
+                .is_some_and(|port| port > 0)
+        }) {
+            asks.push(format!("hostPort in container {name}"));
+        }
+    }
+    if !asks.is_empty() {
+        notes.refuse(
+            format!(
+                "it asks for {}, which the Pod Security level {} of policy {} refuses",
+                asks.join(", "),
+                context.policy.pod_security.level(),
+                context.policy_name
+            ),
+            format!("leave it out with --without {by}"),
+        );
+    }
+}

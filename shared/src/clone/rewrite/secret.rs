@@ -1,0 +1,49 @@
+//! Secrets that the policy lists for copying. What is said about them never holds a value.
+
+use super::{Context, Notes};
+use crate::clone::golden;
+use crate::clone::references::Found;
+use crate::connection;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
+    let (databases, name) = (&context.policy.databases, super::name_of(object).to_owned());
+    let Some(data) = object.data.get_mut("data").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let mut found = Found::default();
+    data.retain(|key, encoded| {
+        let bytes = encoded
+            .as_str()
+            .and_then(|text| BASE64_STANDARD.decode(text).ok());
+        let Some(mut text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else {
+            return connection::marked(databases, &name, key).is_none();
+        };
+        let database = golden::meant(databases, &text).or_else(|| connection::marked(databases, &name, key));
+        if let Some(database) = database {
+            notes.change(format!(
+                "key {key} is dropped: its variables now mean branch {}",
+                database.name
+            ));
+            return false;
+        }
+        let before = found.rewritten.len();
+        context
+            .references
+            .place(&mut text, &format!("data[{key}]"), &mut found);
+        if found.rewritten.len() > before {
+            *encoded = Value::String(BASE64_STANDARD.encode(text));
+        }
+        true
+    });
+    if !found.rewritten.is_empty() {
+        notes.change(format!(
+            "references to {} in {} now mean the clone",
+            context.golden,
+            found.rewritten.join(", ")
+        ));
+    }
+}

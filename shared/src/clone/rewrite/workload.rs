@@ -1,0 +1,38 @@
+//! Deployments and StatefulSets: size, Pods, claims.
+
+use super::{Context, Notes, Sums, claim, pod};
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+
+pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
+    clamp(&mut object.data, context, notes);
+    let by = super::kind_of(object).to_owned() + "/" + super::name_of(object);
+    let name = super::name_of(object).to_owned();
+    if let Some(template) = object.data.pointer_mut("/spec/template") {
+        pod::rewrite(template, &name, &by, context, sums, notes);
+    }
+    let claims = object
+        .data
+        .pointer_mut("/spec/volumeClaimTemplates")
+        .and_then(Value::as_array_mut);
+    for template in claims.into_iter().flatten() {
+        if let Some(metadata) = template.get_mut("metadata") {
+            context.sanitizer.template_metadata(metadata);
+        }
+        if let Value::Object(fields) = template {
+            fields.remove("status");
+        }
+        claim::empty(template, notes);
+    }
+}
+
+/// No more replicas than the policy's size; a workload at rest stays at rest.
+fn clamp(data: &mut Value, context: &Context<'_>, notes: &mut Notes) {
+    let most = i64::from(context.policy.size.replicas);
+    if let Some(replicas) = data.pointer_mut("/spec/replicas")
+        && let Some(count) = replicas.as_i64().filter(|count| *count > most)
+    {
+        *replicas = json!(most);
+        notes.change(format!("{count} replicas become {most}"));
+    }
+}

@@ -1,0 +1,60 @@
+//! A golden as its reader may see it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DynamicObject;
+
+/// A kind that could not be listed. Reported, never skipped in silence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The kind.
+    pub kind: String,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Everything that was read of a golden, one consistent list per kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// The golden namespace.
+    pub golden: ObjectMeta,
+    /// Its objects, each with its type.
+    pub objects: Vec<DynamicObject>,
+    /// Kinds that could not be listed.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Snapshot {
+    /// The golden's name.
+    pub fn name(&self) -> &str {
+        self.golden.name.as_deref().unwrap_or_default()
+    }
+
+    /// Whether objects of `kind` could be listed.
+    pub fn could_read(&self, kind: &str) -> bool {
+        !self.unreadable.iter().any(|unreadable| unreadable.kind == kind)
+    }
+
+    /// The objects of `kind`.
+    pub(super) fn of<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'s DynamicObject> + 's {
+        self.objects.iter().filter(move |object| kind_of(object) == kind)
+    }
+}
+
+/// The object's kind.
+pub(super) fn kind_of(object: &DynamicObject) -> &str {
+    object.types.as_ref().map_or("", |types| types.kind.as_str())
+}
+
+/// The object's API group; empty for the core group.
+pub(super) fn group_of(object: &DynamicObject) -> &str {
+    let version = object
+        .types
+        .as_ref()
+        .map_or("", |types| types.api_version.as_str());
+    version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// The object's name.
+pub(super) fn name_of(object: &DynamicObject) -> &str {
+    object.metadata.name.as_deref().unwrap_or_default()
+}
