@@ -35,7 +35,11 @@ impl EnvPlan {
         if self.is_empty() {
             return;
         }
-        let old = container.get("env").and_then(Value::as_array).cloned().unwrap_or_default();
+        let old = container
+            .get("env")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let mut env = self.prepended.clone();
         env.extend(old.into_iter().enumerate().map(|(index, entry)| {
             let new = self.replaced.iter().find(|(replaced, _)| *replaced == index);
@@ -49,10 +53,16 @@ impl EnvPlan {
 pub fn plan(container: &Value, environment: &Environment, databases: &[Database]) -> EnvPlan {
     let mut plan = EnvPlan::default();
     let mut composed = BTreeSet::new();
-    let explicit: BTreeSet<&str> =
-        environment.variables.iter().filter(|v| v.index.is_some()).map(|v| v.name.as_str()).collect();
+    let explicit: BTreeSet<&str> = environment
+        .variables
+        .iter()
+        .filter(|v| v.index.is_some())
+        .map(|v| v.name.as_str())
+        .collect();
     for variable in &environment.variables {
-        let Some((database, rewritten, dropped)) = meaning(variable, databases) else { continue };
+        let Some((database, rewritten, dropped)) = meaning(variable, databases) else {
+            continue;
+        };
         if variable.index.is_none() && explicit.contains(variable.name.as_str()) {
             continue;
         }
@@ -64,13 +74,20 @@ pub fn plan(container: &Value, environment: &Environment, databases: &[Database]
             Some(index) => plan.replaced.push((index, entry)),
             None => plan.prepended.push(entry),
         }
-        plan.rewritten.push((variable.name.clone(), database.name.clone()));
-        plan.dropped.extend(dropped.into_iter().map(|option| (variable.name.clone(), option)));
+        plan.rewritten
+            .push((variable.name.clone(), database.name.clone()));
+        plan.dropped
+            .extend(dropped.into_iter().map(|option| (variable.name.clone(), option)));
     }
     let present = |entry: &Value| {
-        container.get("env").and_then(Value::as_array).is_some_and(|env| env.contains(entry))
+        container
+            .get("env")
+            .and_then(Value::as_array)
+            .is_some_and(|env| env.contains(entry))
     };
-    let parts = composed.iter().flat_map(|name| PARTS.iter().map(move |(part, key)| part_entry(name, part, key)));
+    let parts = composed
+        .iter()
+        .flat_map(|name| PARTS.iter().map(move |(part, key)| part_entry(name, part, key)));
     let mut prepended: Vec<Value> = parts.filter(|entry| !present(entry)).collect();
     prepended.append(&mut plan.prepended);
     plan.prepended = prepended;
@@ -78,7 +95,10 @@ pub fn plan(container: &Value, environment: &Environment, databases: &[Database]
 }
 
 /// The branch that `variable` means, what it becomes, and the options dropped on the way.
-fn meaning<'d>(variable: &Variable, databases: &'d [Database]) -> Option<(&'d Database, Rewritten, Vec<String>)> {
+fn meaning<'d>(
+    variable: &Variable,
+    databases: &'d [Database],
+) -> Option<(&'d Database, Rewritten, Vec<String>)> {
     let parsed = variable.value.as_deref().and_then(Connection::parse);
     if let Some(connection) = &parsed
         && let Some(database) = connection::meant(databases, connection)
@@ -86,13 +106,19 @@ fn meaning<'d>(variable: &Variable, databases: &'d [Database]) -> Option<(&'d Da
         let (rewritten, dropped) = connection::rewrite(connection, &database.name);
         return Some((database, rewritten, dropped));
     }
-    let Origin::Key(reference, key) = &variable.origin else { return None };
+    let Origin::Key(reference, key) = &variable.origin else {
+        return None;
+    };
     if reference.kind != Kind::Secret {
         return None;
     }
     let database = connection::marked(databases, &reference.name, key)?;
     let jdbc = parsed.is_some_and(|connection| connection.flavour == Flavour::Jdbc);
-    Some((database, Rewritten::Key(if jdbc { "jdbc-uri" } else { "uri" }), Vec::new()))
+    Some((
+        database,
+        Rewritten::Key(if jdbc { "jdbc-uri" } else { "uri" }),
+        Vec::new(),
+    ))
 }
 
 fn entry(variable: &str, database: &str, rewritten: &Rewritten) -> Value {
@@ -162,7 +188,10 @@ mod tests {
             { "name": "URL", "valueFrom": { "secretKeyRef": { "name": "shop-db", "key": "url" } } }
         ] });
         let plan = planned(&container);
-        assert_eq!(plan.replaced[0].1["valueFrom"]["secretKeyRef"]["name"], "understudy-db-app");
+        assert_eq!(
+            plan.replaced[0].1["valueFrom"]["secretKeyRef"]["name"],
+            "understudy-db-app"
+        );
     }
 
     #[test]

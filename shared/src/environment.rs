@@ -185,7 +185,13 @@ fn value_from(
     missing: &mut Vec<Missing>,
 ) -> (Option<String>, Origin) {
     let variable = text(entry, "name").to_owned();
-    let mut miss = |what| missing.push(Missing { variable: variable.clone(), index: Some(index), what });
+    let mut miss = |what| {
+        missing.push(Missing {
+            variable: variable.clone(),
+            index: Some(index),
+            what,
+        })
+    };
     if let Some((reference, key, optional)) = key_reference(entry) {
         let found = match sources.data(&reference) {
             Fact::Present(data) => data.get(&key).map_or(Fact::Absent, Fact::Present),

@@ -31,7 +31,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in creation order.
-    pub const ALL: [Kind; 4] = [Kind::LimitRange, Kind::ResourceQuota, Kind::NetworkPolicy, Kind::RoleBinding];
+    pub const ALL: [Kind; 4] = [
+        Kind::LimitRange,
+        Kind::ResourceQuota,
+        Kind::NetworkPolicy,
+        Kind::RoleBinding,
+    ];
 
     /// `apiVersion` and `kind`.
     pub fn api(self) -> (&'static str, &'static str) {
@@ -58,12 +63,27 @@ pub struct Guardrail {
 /// Every guardrail of `preview` under `policy`; `own` is the namespace Understudy runs in.
 pub fn desired(preview: &Preview, policy: &PreviewPolicySpec, own: &str) -> Vec<Guardrail> {
     let mut all = vec![
-        guardrail(preview, Kind::LimitRange, "understudy", json!({ "spec": limits::limit_range(&policy.limits) })),
-        guardrail(preview, Kind::ResourceQuota, "understudy", json!({ "spec": { "hard": policy.quota.0 } })),
+        guardrail(
+            preview,
+            Kind::LimitRange,
+            "understudy",
+            json!({ "spec": limits::limit_range(&policy.limits) }),
+        ),
+        guardrail(
+            preview,
+            Kind::ResourceQuota,
+            "understudy",
+            json!({ "spec": { "hard": policy.quota.0 } }),
+        ),
     ];
     let databases = preview.branched(policy);
     for (name, spec) in network::policies(&policy.network, &databases) {
-        all.push(guardrail(preview, Kind::NetworkPolicy, &name, json!({ "spec": spec })));
+        all.push(guardrail(
+            preview,
+            Kind::NetworkPolicy,
+            &name,
+            json!({ "spec": spec }),
+        ));
     }
     for (name, binding) in access::bindings(preview, &policy.access, own) {
         all.push(guardrail(preview, Kind::RoleBinding, &name, binding));
@@ -73,7 +93,11 @@ pub fn desired(preview: &Preview, policy: &PreviewPolicySpec, own: &str) -> Vec<
 
 /// The hash that the annotation `guardrails` holds once all of `guardrails` are in force.
 pub fn seal_hash(guardrails: &[Guardrail]) -> String {
-    let text = guardrails.iter().map(|guardrail| guardrail.object.to_string()).collect::<Vec<_>>().join("\n");
+    let text = guardrails
+        .iter()
+        .map(|guardrail| guardrail.object.to_string())
+        .collect::<Vec<_>>()
+        .join("\n");
     names::hash(&text, 16)
 }
 
@@ -93,16 +117,18 @@ pub fn matches(live: &Value, desired: &Value) -> bool {
 /// Source: <https://kubernetes.io/docs/concepts/policy/resource-quotas/>.
 pub fn quota_in_force(live: &Value) -> bool {
     live["spec"]["hard"].as_object().is_some_and(|hard| {
-        hard.iter().all(|(resource, amount)| same(&live["status"]["hard"][resource.as_str()], amount))
+        hard.iter()
+            .all(|(resource, amount)| same(&live["status"]["hard"][resource.as_str()], amount))
     })
 }
 
 /// Equal, with quantities compared by amount and empty maps and lists equal to absent ones.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Object(left), Value::Object(right)) => {
-            left.keys().chain(right.keys()).all(|key| same(&a[key.as_str()], &b[key.as_str()]))
-        }
+        (Value::Object(left), Value::Object(right)) => left
+            .keys()
+            .chain(right.keys())
+            .all(|key| same(&a[key.as_str()], &b[key.as_str()])),
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(a, b)| same(a, b))
         }
@@ -129,7 +155,11 @@ fn guardrail(preview: &Preview, kind: Kind, name: &str, body: Value) -> Guardrai
     for (key, value) in body.as_object().into_iter().flatten() {
         object[key.as_str()] = value.clone();
     }
-    Guardrail { kind, name: name.to_owned(), object }
+    Guardrail {
+        kind,
+        name: name.to_owned(),
+        object,
+    }
 }
 
 #[cfg(test)]

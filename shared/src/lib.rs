@@ -3,10 +3,13 @@
 //! Facts in, decision out. Nothing in here holds a client, a runtime, a clock or randomness: time comes in as `now`,
 //! the cluster comes in as facts, and effects are described by values that the shells carry out.
 
+pub mod admission;
 pub mod branching;
+pub mod clone;
 pub mod connection;
 pub mod environment;
 pub mod guardrails;
+pub mod holding;
 pub mod host;
 pub mod keys;
 pub mod lease;

@@ -19,7 +19,13 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Phase; 5] = [Phase::Pending, Phase::Deploying, Phase::Ready, Phase::Failed, Phase::Expired];
+    const ALL: [Phase; 5] = [
+        Phase::Pending,
+        Phase::Deploying,
+        Phase::Ready,
+        Phase::Failed,
+        Phase::Expired,
+    ];
 
     /// The label's value.
     pub fn name(self) -> &'static str {
@@ -43,7 +49,10 @@ impl FromStr for Phase {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        Phase::ALL.into_iter().find(|phase| phase.name() == text).ok_or(())
+        Phase::ALL
+            .into_iter()
+            .find(|phase| phase.name() == text)
+            .ok_or(())
     }
 }
 
@@ -66,9 +75,17 @@ pub struct Observed {
 pub fn phase(observed: Observed) -> Phase {
     match observed {
         Observed { over: true, .. } => Phase::Expired,
-        Observed { failed_branches: 1.., .. } => Phase::Failed,
-        Observed { sealed: false, .. } | Observed { unready_branches: 1.., .. } => Phase::Pending,
-        Observed { unready_pods: 1.., .. } => Phase::Deploying,
+        Observed {
+            failed_branches: 1.., ..
+        } => Phase::Failed,
+        Observed { sealed: false, .. }
+        | Observed {
+            unready_branches: 1..,
+            ..
+        } => Phase::Pending,
+        Observed {
+            unready_pods: 1.., ..
+        } => Phase::Deploying,
         _ => Phase::Ready,
     }
 }
@@ -79,17 +96,51 @@ mod tests {
 
     #[test]
     fn the_end_of_the_lease_outweighs_everything() {
-        let ready = Observed { sealed: true, ..Observed::default() };
+        let ready = Observed {
+            sealed: true,
+            ..Observed::default()
+        };
         assert_eq!(phase(ready), Phase::Ready);
-        assert_eq!(phase(Observed { unready_pods: 1, ..ready }), Phase::Deploying);
-        assert_eq!(phase(Observed { unready_branches: 1, unready_pods: 1, ..ready }), Phase::Pending);
-        assert_eq!(phase(Observed { unready_branches: 1, failed_branches: 1, ..ready }), Phase::Failed);
+        assert_eq!(
+            phase(Observed {
+                unready_pods: 1,
+                ..ready
+            }),
+            Phase::Deploying
+        );
+        assert_eq!(
+            phase(Observed {
+                unready_branches: 1,
+                unready_pods: 1,
+                ..ready
+            }),
+            Phase::Pending
+        );
+        assert_eq!(
+            phase(Observed {
+                unready_branches: 1,
+                failed_branches: 1,
+                ..ready
+            }),
+            Phase::Failed
+        );
         assert_eq!(phase(Observed::default()), Phase::Pending);
-        assert_eq!(phase(Observed { over: true, failed_branches: 1, ..ready }), Phase::Expired);
+        assert_eq!(
+            phase(Observed {
+                over: true,
+                failed_branches: 1,
+                ..ready
+            }),
+            Phase::Expired
+        );
     }
 
     #[test]
     fn names_round_trip() {
-        assert!(Phase::ALL.into_iter().all(|phase| phase.name().parse() == Ok(phase)));
+        assert!(
+            Phase::ALL
+                .into_iter()
+                .all(|phase| phase.name().parse() == Ok(phase))
+        );
     }
 }

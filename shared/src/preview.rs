@@ -110,9 +110,14 @@ impl Preview {
             return None;
         }
         let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
-        let expires_at = annotations.get(keys::EXPIRES_AT).and_then(|at| at.parse::<Timestamp>().ok());
+        let expires_at = annotations
+            .get(keys::EXPIRES_AT)
+            .and_then(|at| at.parse::<Timestamp>().ok());
         let branches = annotations.iter().filter_map(|(key, value)| {
-            Some((key.strip_prefix(keys::DATABASE_PREFIX)?.to_owned(), BranchState::parse(value)))
+            Some((
+                key.strip_prefix(keys::DATABASE_PREFIX)?.to_owned(),
+                BranchState::parse(value),
+            ))
         });
         Some(Preview {
             name: metadata.name.clone().unwrap_or_default(),
@@ -121,7 +126,9 @@ impl Preview {
             parent: labels.get(keys::PARENT).cloned(),
             creator: annotations.get(keys::CREATOR).cloned(),
             owner: annotations.get(keys::OWNER).cloned(),
-            lease: created.zip(expires_at).map(|(created, expires_at)| Lease { created, expires_at }),
+            lease: created
+                .zip(expires_at)
+                .map(|(created, expires_at)| Lease { created, expires_at }),
             databases: Selection::parse(annotations.get(keys::DATABASES).map_or("", String::as_str)),
             sealed: annotations.get(keys::GUARDRAILS).cloned(),
             branches: branches.collect(),
@@ -132,19 +139,30 @@ impl Preview {
 
     /// The databases of `policy` that this preview branches.
     pub fn branched(&self, policy: &PreviewPolicySpec) -> Vec<Database> {
-        policy.databases.iter().filter(|database| self.databases.includes(&database.name)).cloned().collect()
+        policy
+            .databases
+            .iter()
+            .filter(|database| self.databases.includes(&database.name))
+            .cloned()
+            .collect()
     }
 
     /// The databases of `policy` whose branch is not ready yet.
     pub fn unready(&self, policy: &PreviewPolicySpec) -> Vec<String> {
         let ready = |name: &String| self.branches.get(name) == Some(&BranchState::Ready);
-        self.branched(policy).into_iter().map(|database| database.name).filter(|name| !ready(name)).collect()
+        self.branched(policy)
+            .into_iter()
+            .map(|database| database.name)
+            .filter(|name| !ready(name))
+            .collect()
     }
 }
 
 /// Whether this namespace is a golden.
 pub fn is_golden(labels: Option<&BTreeMap<String, String>>) -> bool {
-    labels.and_then(|labels| labels.get(keys::GOLDEN)).is_some_and(|value| value == "true")
+    labels
+        .and_then(|labels| labels.get(keys::GOLDEN))
+        .is_some_and(|value| value == "true")
 }
 
 #[cfg(test)]
@@ -163,7 +181,11 @@ mod tests {
 
     #[test]
     fn a_branch_is_ready_only_when_it_says_exactly_that() {
-        for state in [BranchState::Ready, BranchState::Pending("x".into()), BranchState::Failed("y: z".into())] {
+        for state in [
+            BranchState::Ready,
+            BranchState::Pending("x".into()),
+            BranchState::Failed("y: z".into()),
+        ] {
             assert_eq!(BranchState::parse(&state.to_string()), state);
         }
         assert_ne!(BranchState::parse("ready: not"), BranchState::Ready);

@@ -43,8 +43,10 @@ reasons! {
     PolicyMissing = "policy-missing": "No such policy.",
     GateLifted = "gate-lifted": "Only the controller lifts the gates of a held Pod.",
     GuardrailTampered = "guardrail-tampered": "Guardrails belong to the controller.",
+    IdentityConfined = "identity-confined": "Understudy's own service accounts act in previews and in their own namespace only.",
     NetworkWidened = "network-widened": "A NetworkPolicy allows more than the policy's network section.",
     ProtectedEndpoint = "protected-endpoint": "Something would reach a protected namespace, host or database.",
+    InternalError = "internal-error": "Understudy failed while reviewing; the request is refused to be safe.",
     HostStolen = "host-stolen": "A host outside this preview's own names.",
 }
 

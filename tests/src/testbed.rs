@@ -47,7 +47,7 @@ pub use self::postgres::Postgres;
 pub use self::proxy::TcpProxy;
 pub use self::shared::{installed, shared};
 pub use self::supervisor::{Process, Signal, Supervisor};
-pub use self::understudy::{Role, Understudy};
+pub use self::understudy::{Launch, NAMESPACE, Role, Understudy};
 
 use self::cache::{Binaries, Cache};
 use self::control_plane::ControlPlane;
@@ -211,7 +211,10 @@ impl TestBed {
 
     fn command(&self, program: impl Into<OsString>) -> Command {
         let mut command = Command::new(program.into());
-        command.env("KUBECONFIG", self.kubeconfig()).kill_on_drop(true);
+        command
+            .env("KUBECONFIG", self.kubeconfig())
+            .env("KUBECACHEDIR", self.path().join("kubectl"));
+        command.kill_on_drop(true);
         command
     }
 
@@ -267,6 +270,8 @@ impl TestBed {
     pub fn detach(&self) -> Result<Record> {
         let record = Record {
             supervise: self.0.binaries.supervise.clone(),
+            kubectl: self.0.binaries.kubectl.clone(),
+            helm: self.0.binaries.helm.clone(),
             kubeconfig: self.kubeconfig(),
             server: self.server(),
             logs: self.logs(),

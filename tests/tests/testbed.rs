@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
-use understudy_tests::testbed::{User, eventually, shared};
+use understudy_tests::testbed::{InstallOptions, Options, TestBed, User, eventually, shared};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -156,6 +156,31 @@ async fn what_the_api_server_says_can_be_held_back_from_one_client() -> Result<(
     assert!(!late.is_finished(), "answered through a shut gate");
     proxy.resume();
     late.await??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_chart_is_installed_and_its_policies_are_in_force() -> Result<()> {
+    let bed = TestBed::start(Options {
+        nodes: 1,
+        postgres: false,
+    })
+    .await?;
+    // `install` waits until a developer's golden is refused by the chart's policy.
+    bed.install(InstallOptions {
+        start: false,
+        ..InstallOptions::default()
+    })
+    .await?;
+    let output = bed
+        .kubectl(User::Developer)
+        .args(["get", "previewpolicies", "--output=name"])
+        .output()
+        .await?;
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "previewpolicy.understudy.dev/default\n"
+    );
     Ok(())
 }
 

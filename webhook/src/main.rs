@@ -1,2 +1,7 @@
-//! Entry point.
-fn main() {}
+//! The program `understudy-webhook`; see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    understudy_webhook::run_from_args(std::env::args_os())
+}

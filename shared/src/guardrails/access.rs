@@ -35,19 +35,24 @@ fn with_access(preview: &Preview, access: &Access) -> Vec<Value> {
     let groups: BTreeSet<&String> = access.groups.iter().collect();
     let accounts: BTreeSet<&String> = access.service_accounts.iter().collect();
     let named = |kind: &str, name: &str| json!({ "apiGroup": RBAC, "kind": kind, "name": name });
-    let service_account = |namespace: &str, name: &str| {
-        json!({ "kind": "ServiceAccount", "name": name, "namespace": namespace })
-    };
+    let service_account = |namespace: &str, name: &str| json!({ "kind": "ServiceAccount", "name": name, "namespace": namespace });
     let mut subjects: Vec<Value> = users
         .into_iter()
-        .map(|user| match user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
-            Some((namespace, name)) => service_account(namespace, name),
-            None => named("User", user),
+        .map(|user| {
+            match user
+                .strip_prefix("system:serviceaccount:")
+                .and_then(|rest| rest.split_once(':'))
+            {
+                Some((namespace, name)) => service_account(namespace, name),
+                None => named("User", user),
+            }
         })
         .collect();
     subjects.extend(groups.into_iter().map(|group| named("Group", group)));
     subjects.extend(accounts.into_iter().filter_map(|account| {
-        account.split_once('/').map(|(namespace, name)| service_account(namespace, name))
+        account
+            .split_once('/')
+            .map(|(namespace, name)| service_account(namespace, name))
     }));
     subjects
 }

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 /// Source: `SetDefaults_LimitRangeItem`; <https://kubernetes.io/docs/concepts/policy/limit-range/>.
 pub(super) fn limit_range(limits: &Limits) -> Value {
     let text = |map: &std::collections::BTreeMap<String, String>| -> Map<String, Value> {
-        map.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect()
+        map.iter()
+            .map(|(key, value)| (key.clone(), Value::String(value.clone())))
+            .collect()
     };
     let max = text(&limits.max);
     let filled = |mut map: Map<String, Value>, from: &Map<String, Value>| {

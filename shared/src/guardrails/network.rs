@@ -27,14 +27,21 @@ pub(super) fn policies(network: &Network, databases: &[Database]) -> Vec<(String
     let egress = &network.egress;
     if !egress.dns.is_empty() {
         let ports = json!([{ "protocol": "UDP", "port": 53 }, { "protocol": "TCP", "port": 53 }]);
-        all.push(opened("understudy-dns", json!([{ "to": peers(&egress.dns), "ports": ports }])));
+        all.push(opened(
+            "understudy-dns",
+            json!([{ "to": peers(&egress.dns), "ports": ports }]),
+        ));
     }
     let mut rules = Vec::new();
     if egress.internet {
         rules.push(json!({ "to": internet(&egress.except_cidrs) }));
     }
     if !egress.cidrs.is_empty() {
-        let to: Vec<Value> = egress.cidrs.iter().map(|cidr| json!({ "ipBlock": { "cidr": cidr } })).collect();
+        let to: Vec<Value> = egress
+            .cidrs
+            .iter()
+            .map(|cidr| json!({ "ipBlock": { "cidr": cidr } }))
+            .collect();
         rules.push(json!({ "to": to }));
     }
     if !egress.namespaces.is_empty() {
@@ -61,7 +68,10 @@ pub(super) fn policies(network: &Network, databases: &[Database]) -> Vec<(String
 }
 
 fn opened(name: &str, egress: Value) -> (String, Value) {
-    (name.to_owned(), json!({ "podSelector": {}, "policyTypes": ["Egress"], "egress": egress }))
+    (
+        name.to_owned(),
+        json!({ "podSelector": {}, "policyTypes": ["Egress"], "egress": egress }),
+    )
 }
 
 fn peers(peers: &[Peer]) -> Vec<Value> {
@@ -88,7 +98,11 @@ fn internet(except: &[String]) -> Vec<Value> {
 fn reach(reach: &Reach) -> Value {
     let to: Vec<Value> = match reach.peer() {
         Some(namespaces) => vec![peer(&namespaces)],
-        None => reach.cidrs.iter().map(|cidr| json!({ "ipBlock": { "cidr": cidr } })).collect(),
+        None => reach
+            .cidrs
+            .iter()
+            .map(|cidr| json!({ "ipBlock": { "cidr": cidr } }))
+            .collect(),
     };
     json!({ "to": to, "ports": [{ "protocol": "TCP", "port": reach.port }] })
 }

@@ -18,7 +18,10 @@ fn names_are_distinct_and_every_object_is_marked() {
     let all = desired(&preview(), &policy, "understudy-system");
     let ids: std::collections::BTreeSet<_> = all.iter().map(|g| (g.kind, g.name.clone())).collect();
     assert_eq!(ids.len(), all.len());
-    assert!(all.iter().all(|g| g.object["metadata"]["labels"][keys::GUARDRAIL] == g.name.as_str()));
+    assert!(
+        all.iter()
+            .all(|g| g.object["metadata"]["labels"][keys::GUARDRAIL] == g.name.as_str())
+    );
 }
 
 #[test]
@@ -60,6 +63,9 @@ fn quantities_compare_by_amount() {
 fn a_service_account_that_made_the_preview_has_access_as_one() {
     let all = desired(&preview(), &PreviewPolicySpec::default(), "understudy-system");
     let access = &all.iter().find(|g| g.name == "understudy-access").unwrap().object;
-    assert_eq!(access["subjects"][1], json!({ "kind": "ServiceAccount", "name": "bot", "namespace": "ci" }));
+    assert_eq!(
+        access["subjects"][1],
+        json!({ "kind": "ServiceAccount", "name": "bot", "namespace": "ci" })
+    );
     assert_eq!(access["subjects"][0]["name"], "dev");
 }

@@ -139,6 +139,11 @@ fn tell(record: &Record) -> Result<()> {
             server.name, server.host, server.port, server.username
         );
     }
+    eprintln!(
+        "  tools       {}, {}",
+        record.kubectl.display(),
+        record.helm.display()
+    );
     eprintln!("  logs        {}", record.logs.display());
     for process in record.processes()? {
         let state = if process.running {

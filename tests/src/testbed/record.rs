@@ -24,6 +24,10 @@ const BEING_MADE: Duration = Duration::from_secs(60);
 pub struct Record {
     /// The `supervise` that keeps it.
     pub supervise: PathBuf,
+    /// A client of the control plane's own release.
+    pub kubectl: PathBuf,
+    /// The Helm it was installed with.
+    pub helm: PathBuf,
     /// With a context for each user.
     pub kubeconfig: PathBuf,
     /// The API server.
@@ -96,7 +100,8 @@ pub fn sweep() -> Result<()> {
             .modified()?
             .elapsed()
             .unwrap_or_default();
-        if !is_alive(&directory) && age > BEING_MADE {
+        let had_keeper = directory.join(LOCK).is_file();
+        if !is_alive(&directory) && (had_keeper || age > BEING_MADE) {
             fs::remove_dir_all(&directory)
                 .with_context(|| format!("failed to remove {}", directory.display()))?;
         }

@@ -4,12 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::supervisor::{Process, Signal};
-use super::{READY_WITHIN, TcpProxy, TestBed, eventually};
+use super::{READY_WITHIN, TcpProxy, TestBed, User, eventually};
 use crate::programs;
 
 /// Where the chart is installed.
@@ -42,6 +44,15 @@ impl Role {
             Self::Control => "understudy-controller",
         }
     }
+}
+
+/// How a process is to differ from what the chart would run.
+#[derive(Default)]
+pub struct Launch<'a> {
+    /// It reaches the API server by this proxy alone.
+    pub through: Option<&'a TcpProxy>,
+    /// Arguments (`--flag=value`), each in place of the chart's for the same flag.
+    pub arguments: Vec<String>,
 }
 
 /// An installation; cheap to clone.
@@ -77,33 +88,28 @@ impl Understudy {
         (Ipv4Addr::LOCALHOST, self.0.health[role as usize]).into()
     }
 
-    /// Starts a process, with the identity the chart has for it. Does not wait until it is ready.
+    /// Starts a process as the chart's Deployment would, with its arguments and identity. Does not wait for it.
     pub async fn start(&self, role: Role) -> Result<()> {
-        self.launch(role, None).await
+        self.start_with(role, Launch::default()).await
     }
 
-    /// Starts a process that reaches the API server through this proxy alone.
-    pub async fn start_through(&self, role: Role, proxy: &TcpProxy) -> Result<()> {
-        self.launch(role, Some(proxy)).await
-    }
-
-    async fn launch(&self, role: Role, proxy: Option<&TcpProxy>) -> Result<()> {
+    /// Starts a process in another way than the chart would.
+    pub async fn start_with(&self, role: Role, launch: Launch<'_>) -> Result<()> {
         let bed = &self.0.bed;
         let kubeconfig = bed
-            .service_account_kubeconfig(NAMESPACE, role.service_account(), proxy)
+            .service_account_kubeconfig(NAMESPACE, role.service_account(), launch.through)
             .await?;
+        let mut arguments = launch.arguments;
+        arguments.push(format!("--health-listen={}", self.health(role)));
+        if role == Role::Serve {
+            arguments.push(format!("--listen=127.0.0.1:{}", self.0.port));
+        }
         let mut argv = vec![
             programs::executable()?.display().to_string(),
             programs::WEBHOOK.selector(),
-            role.name().to_owned(),
-            format!("--health-listen={}", self.health(role)),
-            format!("--namespace={NAMESPACE}"),
         ];
-        if role == Role::Serve {
-            argv.push(format!("--listen=127.0.0.1:{}", self.0.port));
-        }
-        let log_level =
-            std::env::var("UNDERSTUDY_TEST_LOG").unwrap_or_else(|_| "info,understudy=debug".to_owned());
+        argv.extend(merge(self.charted_arguments(role).await?, arguments));
+        let log_level = std::env::var("UNDERSTUDY_TEST_LOG").unwrap_or_else(|_| "info".to_owned());
         let env = [
             ("KUBECONFIG", kubeconfig.display().to_string()),
             ("RUST_LOG", log_level),
@@ -118,6 +124,21 @@ impl Understudy {
             env,
             ..Process::default()
         })
+    }
+
+    /// The arguments in the chart's Deployment: what is tested is what would run.
+    async fn charted_arguments(&self, role: Role) -> Result<Vec<String>> {
+        let deployments: Api<Deployment> = Api::namespaced(self.0.bed.client(User::Admin).await?, NAMESPACE);
+        let name = role.service_account(); // the chart's Deployments are called as their ServiceAccounts are
+        let deployment = deployments
+            .get(name)
+            .await
+            .with_context(|| format!("failed to read the Deployment {name}"))?;
+        let pod = deployment.spec.and_then(|spec| spec.template.spec);
+        let container = pod.and_then(|pod| pod.containers.into_iter().next());
+        container
+            .and_then(|container| container.args)
+            .with_context(|| format!("the Deployment {name} has no arguments"))
     }
 
     /// Waits until `/readyz` says so. Fails at once, with the end of its log, when the process has ended.
@@ -175,6 +196,17 @@ impl Understudy {
     }
 }
 
+/// The chart's arguments, without those whose flag is given anew, and then the new ones.
+fn merge(charted: Vec<String>, given: Vec<String>) -> Vec<String> {
+    let flag = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
+    let anew: Vec<String> = given.iter().map(|argument| flag(argument)).collect();
+    charted
+        .into_iter()
+        .filter(|argument| !anew.contains(&flag(argument)))
+        .chain(given)
+        .collect()
+}
+
 /// One HTTP/1.0 exchange: the server closes when it has said all, and nothing is chunked.
 async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
@@ -184,4 +216,30 @@ async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_flag_takes_the_place_of_the_charts() {
+        let charted = [
+            "serve",
+            "--listen=0.0.0.0:9443",
+            "--exempt-group=a",
+            "--exempt-group=b",
+        ]
+        .map(str::to_owned);
+        let merged = merge(charted.to_vec(), vec!["--listen=127.0.0.1:1".to_owned()]);
+        assert_eq!(
+            merged,
+            [
+                "serve",
+                "--exempt-group=a",
+                "--exempt-group=b",
+                "--listen=127.0.0.1:1"
+            ]
+        );
+    }
 }

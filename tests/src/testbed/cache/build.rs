@@ -1,6 +1,7 @@
 //! One run of `go build`, with somebody waiting for it.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -16,7 +17,7 @@ const SPEAK_EVERY: Duration = Duration::from_secs(15);
 
 /// Builds the module into `executable`. `entry` is where it will be kept, for the one who waits.
 pub fn build(module: &Module, sources: &Path, executable: &Path, entry: &Path) -> Result<()> {
-    eprintln!(
+    say!(
         "testbed: building {} once, {} on two cores, into {}",
         module.provides.join(", "),
         module.about,
@@ -43,7 +44,7 @@ pub fn build(module: &Module, sources: &Path, executable: &Path, entry: &Path) -
         bail!("failed to build {} ({status}):\n{}", module.name, tail(&log));
     }
     fs::remove_file(log)?;
-    eprintln!(
+    say!(
         "testbed: built {} in {} s",
         module.name,
         started.elapsed().as_secs()
@@ -58,7 +59,7 @@ fn wait(child: &mut Child, module: &Module, started: Instant) -> Result<ExitStat
             return Ok(status);
         }
         if started.elapsed() >= speak_at {
-            eprintln!(
+            say!(
                 "testbed: still building {} ({} s of {}); the next run finds it ready",
                 module.name,
                 speak_at.as_secs(),

@@ -1,0 +1,56 @@
+//! What may enter a preview, and what it becomes on the way.
+//!
+//! A request goes one way: `bytes → Request → needs → Facts → review → Decision → bytes`. The shell reads what [`needs`]
+//! names and carries the decision out; everything in between is a pure function over the rule table.
+
+mod decision;
+mod draft;
+mod facts;
+mod grant;
+mod needs;
+mod pod;
+mod request;
+pub mod rules;
+mod wire;
+
+pub use decision::{Decision, Note};
+pub use draft::Draft;
+pub use facts::{Exempt, Facts, Installation};
+pub use needs::needs;
+pub use pod::{CONTAINER_LISTS, containers, controller_kind};
+pub use request::{Operation, Request, User};
+pub use wire::{MalformedReview, Stage, answer, parse};
+
+use rules::RULES;
+
+/// Decides `request` with `facts`, by every rule of the table that applies to it.
+pub fn review(request: &Request, facts: &Facts) -> Decision {
+    let mut draft = Draft::new(&request.object);
+    // Deletion must always go on: whatever is being deleted is neither changed nor refused.
+    if !request.is_write() || request.is_deleting() {
+        return Decision::Allow { warnings: Vec::new() };
+    }
+    for rule in RULES.iter().filter(|rule| (rule.applies)(request)) {
+        (rule.review)(request, facts, &mut draft);
+    }
+    if facts.exempts(&request.user) {
+        draft.excuse();
+    }
+    draft.decide(&request.object)
+}
+
+/// Reviews what came out of mutation, from every webhook: it must need no further change.
+///
+/// The controller's own writes and a second look at an object that is right both pass.
+pub fn validate(request: &Request, facts: &Facts) -> Decision {
+    match review(request, facts) {
+        Decision::Patch { notes, warnings, .. } => match decision::undone(&notes) {
+            violations if violations.is_empty() => Decision::Allow { warnings },
+            violations => Decision::Deny(violations),
+        },
+        decision => decision,
+    }
+}
+
+#[cfg(test)]
+mod tests;

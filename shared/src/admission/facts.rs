@@ -1,0 +1,111 @@
+//! What a review needs to know besides the request.
+
+use super::User;
+use crate::environment::{Data, Fact, Kind, Reference, Sources};
+use crate::keys;
+use crate::policy::PreviewPolicySpec;
+use crate::preview::Preview;
+use crate::protected::Protected;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+/// Users and groups who may break the contract on purpose. Compared whole, never by prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exempt {
+    /// User names.
+    pub users: Vec<String>,
+    /// Group names.
+    pub groups: Vec<String>,
+}
+
+/// What is fixed when Understudy is installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Installation {
+    /// The namespace Understudy runs in.
+    pub namespace: String,
+    /// Who is exempt.
+    pub exempt: Exempt,
+}
+
+impl Installation {
+    /// Whether `user` is our controller.
+    pub fn is_controller(&self, user: &User) -> bool {
+        user.service_account() == Some((&self.namespace, keys::CONTROLLER_ACCOUNT))
+    }
+}
+
+/// What is known of the cluster at the moment of a review.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The present time.
+    pub now: Timestamp,
+    /// What is fixed at installation.
+    pub installation: Arc<Installation>,
+    /// Every policy by name.
+    pub policies: Arc<BTreeMap<String, PreviewPolicySpec>>,
+    /// What no preview may reach.
+    pub protected: Arc<Protected>,
+    /// The preview of the request's namespace; `None` while it is not in memory, which counts as unsealed.
+    pub preview: Option<Preview>,
+    /// The ConfigMaps and Secrets that [`super::needs`] named.
+    pub sources: BTreeMap<Reference, Fact<Data>>,
+}
+
+impl Facts {
+    /// Whether `user` may break the contract on purpose.
+    pub fn exempts(&self, user: &User) -> bool {
+        let exempt = &self.installation.exempt;
+        exempt.users.contains(&user.name) || user.groups.iter().any(|group| exempt.groups.contains(group))
+    }
+
+    /// The policy of the request's preview.
+    pub fn policy(&self) -> Option<&PreviewPolicySpec> {
+        self.policies.get(&self.preview.as_ref()?.policy)
+    }
+}
+
+impl Sources for Facts {
+    fn data(&self, reference: &Reference) -> Fact<&Data> {
+        if reference.kind == Kind::Secret && reference.name.starts_with(keys::BRANCH_SECRET_PREFIX) {
+            return Fact::Present(&BRANCH_STAND_IN);
+        }
+        match self.sources.get(reference) {
+            Some(Fact::Present(data)) => Fact::Present(data),
+            Some(Fact::Absent) => Fact::Absent,
+            Some(Fact::Unknown) | None => Fact::Unknown,
+        }
+    }
+}
+
+/// What stands for a branch Secret while reviewing: the same keys, and a host that means nothing else.
+///
+/// The real one may not exist yet, and its values are nobody's business here.
+static BRANCH_STAND_IN: LazyLock<Data> = LazyLock::new(|| {
+    let host = "branch.understudy.invalid";
+    let pairs = [
+        ("username", "branch"),
+        ("user", "branch"),
+        ("password", "branch"),
+        ("dbname", "branch"),
+        ("host", host),
+        ("port", "5432"),
+        ("pgpass", "branch.understudy.invalid:5432:branch:branch:branch"),
+        (
+            "uri",
+            "postgresql://branch:branch@branch.understudy.invalid:5432/branch",
+        ),
+        (
+            "fqdn-uri",
+            "postgresql://branch:branch@branch.understudy.invalid:5432/branch",
+        ),
+        (
+            "jdbc-uri",
+            "jdbc:postgresql://branch.understudy.invalid:5432/branch?user=branch&password=branch",
+        ),
+    ];
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+});

@@ -1,0 +1,21 @@
+//! What the shell has to read for a request: exactly that, live, by name.
+
+use super::{Request, containers};
+use crate::environment::{self, Kind, Reference};
+use crate::keys;
+use std::collections::BTreeSet;
+
+/// The ConfigMaps and Secrets of the request's namespace that its review depends on.
+///
+/// Branch Secrets are not among them: they are ours, a stand-in takes their place.
+pub fn needs(request: &Request) -> BTreeSet<Reference> {
+    let pod = request.is("", "pods") && request.is_create();
+    if !(pod || request.is("", "pods/ephemeralcontainers")) {
+        return BTreeSet::new();
+    }
+    let all = containers(&request.object).flat_map(|(_, _, container)| environment::references(container));
+    let ours = |reference: &Reference| {
+        reference.kind == Kind::Secret && reference.name.starts_with(keys::BRANCH_SECRET_PREFIX)
+    };
+    all.filter(|reference| !ours(reference)).collect()
+}

@@ -1,0 +1,22 @@
+//! Walking a Pod.
+
+use serde_json::Value;
+
+/// Every list of containers a Pod can have. Sidecars are init containers with `restartPolicy: Always`.
+pub const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+
+/// Every container with its list and index.
+pub fn containers(pod: &Value) -> impl Iterator<Item = (&'static str, usize, &Value)> {
+    CONTAINER_LISTS.into_iter().flat_map(move |list| {
+        let found = pod["spec"][list].as_array().into_iter().flatten();
+        found
+            .enumerate()
+            .map(move |(index, container)| (list, index, container))
+    })
+}
+
+/// The kind of the controller that makes this Pod again when it is deleted.
+pub fn controller_kind(pod: &Value) -> Option<&str> {
+    let owners = pod["metadata"]["ownerReferences"].as_array()?;
+    owners.iter().find(|owner| owner["controller"] == true)?["kind"].as_str()
+}

@@ -1,0 +1,116 @@
+//! One admission request, read.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What is being done to the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Operation {
+    /// It is being made.
+    Create,
+    /// It is being changed.
+    Update,
+    /// It is being deleted. No webhook of ours matches this.
+    Delete,
+    /// A connection to a sub-resource. No webhook of ours matches this.
+    Connect,
+}
+
+/// Who asks, as the API server authenticated them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct User {
+    /// The user's name.
+    #[serde(default, rename = "username")]
+    pub name: String,
+    /// The user's groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+impl User {
+    /// `(namespace, name)` where this is a service account.
+    pub fn service_account(&self) -> Option<(&str, &str)> {
+        self.name.strip_prefix("system:serviceaccount:")?.split_once(':')
+    }
+
+    /// Whether this is a person: neither a service account nor a component of the cluster.
+    pub fn is_human(&self) -> bool {
+        !self.name.is_empty() && !self.name.starts_with("system:")
+    }
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Copied into the answer.
+    pub uid: String,
+    /// API group of the resource; empty for the core group.
+    pub group: String,
+    /// Plural resource, e.g. `pods`.
+    pub resource: String,
+    /// Sub-resource, or empty.
+    pub sub_resource: String,
+    /// The object's name; may be empty with `generateName`.
+    pub name: String,
+    /// The namespace of the request; empty for cluster-scoped objects, except that a Namespace names itself.
+    pub namespace: String,
+    /// What is being done.
+    pub operation: Operation,
+    /// Who asks.
+    pub user: User,
+    /// The object as it should become; `Null` where there is none.
+    pub object: Value,
+    /// The object as it is; `Null` at creation.
+    pub old_object: Value,
+}
+
+impl Request {
+    /// Whether this is resource `group`/`resource` (or the sub-resource after a slash).
+    pub fn is(&self, group: &str, resource: &str) -> bool {
+        let (resource, sub_resource) = resource.split_once('/').unwrap_or((resource, ""));
+        self.group == group && self.resource == resource && self.sub_resource == sub_resource
+    }
+
+    /// Whether the object itself is a Namespace.
+    pub fn is_namespace(&self) -> bool {
+        self.is("", "namespaces")
+    }
+
+    /// Whether an object is being made or changed.
+    pub fn is_write(&self) -> bool {
+        matches!(self.operation, Operation::Create | Operation::Update) && self.object.is_object()
+    }
+
+    /// Whether the object is on its way out.
+    pub fn is_deleting(&self) -> bool {
+        [&self.object, &self.old_object]
+            .iter()
+            .any(|object| object["metadata"]["deletionTimestamp"].is_string())
+    }
+
+    /// Whether the object is being made.
+    pub fn is_create(&self) -> bool {
+        self.operation == Operation::Create
+    }
+
+    /// A label of the object.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.object["metadata"]["labels"][key].as_str()
+    }
+
+    /// A label of the object as it is.
+    pub fn old_label(&self, key: &str) -> Option<&str> {
+        self.old_object["metadata"]["labels"][key].as_str()
+    }
+
+    /// An annotation of the object.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.object["metadata"]["annotations"][key].as_str()
+    }
+
+    /// An annotation of the object as it is.
+    pub fn old_annotation(&self, key: &str) -> Option<&str> {
+        self.old_object["metadata"]["annotations"][key].as_str()
+    }
+}

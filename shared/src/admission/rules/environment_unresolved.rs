@@ -1,0 +1,68 @@
+//! `environment-unresolved`: what could not be read is never guessed.
+//!
+//! A Pod of a ReplicaSet, StatefulSet or DaemonSet is admitted under the gate `understudy.dev/review`, which is never
+//! lifted: the controller deletes it when the facts are there and its owner makes a new one, so nobody waits out a
+//! back-off. A bare Pod is denied, and so is a Job's, where a deleted Pod would count as a failure.
+
+use super::{Draft, Facts, Request, Rule, held, pod_environment};
+use crate::admission::{containers, controller_kind};
+use crate::environment;
+use crate::keys;
+use crate::reason::Reason;
+use crate::violation::Violation;
+
+pub(super) const RULE: Rule = Rule {
+    reason: Reason::EnvironmentUnresolved,
+    applies: pod_environment,
+    review,
+};
+
+fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+    let missing = missing(facts, draft);
+    if missing.is_empty() {
+        return;
+    }
+    let replaced = matches!(
+        controller_kind(draft.object()),
+        Some("ReplicaSet" | "StatefulSet" | "DaemonSet")
+    );
+    if replaced && request.sub_resource.is_empty() {
+        draft.warn(format!("held until it can be reviewed: {}", missing[0].message));
+        held::gate(draft, Reason::EnvironmentUnresolved, keys::GATE_REVIEW);
+    } else {
+        missing.into_iter().for_each(|violation| draft.deny(violation));
+    }
+}
+
+fn missing(facts: &Facts, draft: &Draft) -> Vec<Violation> {
+    let unresolved = |field: &str, message: String| {
+        Violation::new(Reason::EnvironmentUnresolved, field, message).remedy("try again in a moment")
+    };
+    let Some(preview) = &facts.preview else {
+        return vec![unresolved(
+            "metadata.namespace",
+            "the preview is too new to be known yet".to_owned(),
+        )];
+    };
+    if facts.policy().is_none() {
+        let message = format!("PreviewPolicy {} does not exist", preview.policy);
+        return vec![
+            Violation::new(Reason::PolicyMissing, "metadata.namespace", message)
+                .remedy("ask an administrator to restore it"),
+        ];
+    }
+    let pod = draft.object();
+    let mut all = Vec::new();
+    for (list, index, container) in containers(pod) {
+        for missing in environment::resolve(pod, container, facts).missing {
+            let field = format!("spec.{list}[{index}].env[{}]", missing.variable);
+            let name = container["name"].as_str().unwrap_or_default();
+            let message = format!(
+                "container {name}, variable {}: {} cannot be read",
+                missing.variable, missing.what
+            );
+            all.push(unresolved(&field, message));
+        }
+    }
+    all
+}

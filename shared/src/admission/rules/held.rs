@@ -1,0 +1,42 @@
+//! `held`: no container starts before the preview is sealed and its databases are ready; and the review mark.
+
+use super::{Draft, Facts, Request, Rule};
+use crate::guardrails;
+use crate::keys;
+use crate::reason::Reason;
+use serde_json::{Value, json};
+
+pub(super) const RULE: Rule = Rule {
+    reason: Reason::Held,
+    applies: |request| request.is("", "pods") && request.is_create(),
+    review,
+};
+
+/// What the review mark holds. A constant: validation must find what mutation wrote, whatever changed in between.
+const MARK: &str = "v1";
+
+fn review(_: &Request, facts: &Facts, draft: &mut Draft) {
+    let own = &facts.installation.namespace;
+    let known = facts.preview.as_ref().zip(facts.policy());
+    if !known.is_some_and(|(preview, policy)| guardrails::is_sealed(preview, policy, own)) {
+        gate(draft, Reason::Held, keys::GATE_GUARDRAILS);
+    }
+    if !known.is_some_and(|(preview, policy)| preview.unready(policy).is_empty()) {
+        gate(draft, Reason::Held, keys::GATE_DATABASE);
+    }
+    draft.set_metadata(Reason::Held, "annotations", keys::REVIEWED, MARK);
+}
+
+/// Adds a scheduling gate, once. Source: KEP-3521; gates can only be added at creation.
+pub(super) fn gate(draft: &mut Draft, reason: Reason, name: &str) {
+    let present = &draft.object()["spec"]["schedulingGates"];
+    match present.as_array() {
+        Some(gates) if gates.iter().any(|gate| gate["name"] == name) => {}
+        Some(_) => draft.add(reason, &["spec", "schedulingGates", "-"], json!({ "name": name })),
+        None => draft.add(
+            reason,
+            &["spec", "schedulingGates"],
+            Value::Array(vec![json!({ "name": name })]),
+        ),
+    }
+}

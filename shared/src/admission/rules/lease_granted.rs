@@ -1,0 +1,44 @@
+//! `lease-granted`: a namespace born with the label gets its lease, its owner and its Pod Security level.
+
+use super::{Draft, Facts, Request, Rule, preview_namespace};
+use crate::admission::grant::{self, Grant};
+use crate::keys;
+use crate::reason::Reason;
+
+pub(super) const RULE: Rule = Rule {
+    reason: Reason::LeaseGranted,
+    applies: preview_namespace,
+    review,
+};
+
+fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+    if request.label(keys::PREVIEW) != Some("true") {
+        return;
+    }
+    if request.is_create() {
+        let Some(grant) = Grant::at_birth(request, facts) else {
+            return;
+        };
+        for (key, value) in &grant.labels {
+            draft.set_metadata(Reason::LeaseGranted, "labels", key, value);
+        }
+        for (key, value) in &grant.annotations {
+            draft.set_metadata(Reason::LeaseGranted, "annotations", key, value);
+        }
+    } else if let Some(policy) = facts.policies.get(grant::named_policy(request))
+        && let Some(end) = grant::moved_end(request, policy)
+    {
+        // A `ttl` that changed together with `expires-at` moves the end only where it is later: never earlier.
+        let given = request
+            .annotation(keys::EXPIRES_AT)
+            .and_then(|given| given.parse().ok());
+        if given.is_none_or(|given: jiff::Timestamp| given < end) {
+            draft.set_metadata(
+                Reason::LeaseGranted,
+                "annotations",
+                keys::EXPIRES_AT,
+                &end.to_string(),
+            );
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `protected-endpoint`: a Pod that would still reach a protected namespace, host or database.
+//!
+//! Sees the Pod after `database-rewritten`, so what is left is what no branch stands for. Names container, variable and
+//! host, never a value.
+
+use super::{Draft, Facts, Request, Rule, pod_environment};
+use crate::admission::containers;
+use crate::connection::Connection;
+use crate::environment;
+use crate::protected::Protected;
+use crate::reason::Reason;
+use crate::violation::Violation;
+use serde_json::Value;
+
+pub(super) const RULE: Rule = Rule {
+    reason: Reason::ProtectedEndpoint,
+    applies: pod_environment,
+    review,
+};
+
+fn review(_: &Request, facts: &Facts, draft: &mut Draft) {
+    let pod = draft.object().clone();
+    for (list, index, container) in containers(&pod) {
+        let name = container["name"].as_str().unwrap_or_default();
+        for variable in environment::resolve(&pod, container, facts).variables {
+            let Some((host, why)) = variable
+                .value
+                .as_deref()
+                .and_then(|value| reached(&facts.protected, value))
+            else {
+                continue;
+            };
+            let field = format!("spec.{list}[{index}].env[{}]", variable.name);
+            let message = format!(
+                "container {name}, variable {}: host {host} is {why}",
+                variable.name
+            );
+            draft.deny(remedied(Violation::new(
+                Reason::ProtectedEndpoint,
+                field,
+                message,
+            )));
+        }
+        for part in ["command", "args"] {
+            let words = container[part]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str);
+            for (host, why) in words.filter_map(|word| reached(&facts.protected, word)) {
+                let field = format!("spec.{list}[{index}].{part}");
+                let message = format!("container {name}, {part}: host {host} is {why}");
+                draft.deny(remedied(Violation::new(
+                    Reason::ProtectedEndpoint,
+                    field,
+                    message,
+                )));
+            }
+        }
+    }
+}
+
+/// The protected host that `value` leads to: by the connection it is, else by what is written anywhere in it.
+fn reached(protected: &Protected, value: &str) -> Option<(String, String)> {
+    let hosts = Connection::parse(value)
+        .map(|connection| connection.hosts())
+        .unwrap_or_default();
+    let by_connection = hosts
+        .into_iter()
+        .find_map(|host| protected.why(&host.name).map(|why| (host.name.clone(), why)));
+    by_connection.or_else(|| protected.host_in(value).map(|(host, why)| (host.to_owned(), why)))
+}
+
+fn remedied(violation: Violation) -> Violation {
+    violation.remedy("point it at the preview's own Service, or ask for a database of the policy")
+}

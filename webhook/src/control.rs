@@ -1,0 +1,99 @@
+//! `control`: the leader. Seals previews, makes branches, lifts gates, ends leases, keeps the certificates.
+//!
+//! Flow: acquire the Lease; keep certificates and the caBundle; reconcile every preview whenever it, its guardrails, its
+//! Pods or its policy change; sweep for branches whose preview is gone. Guarantees: only the leader writes; a reconcile
+//! is idempotent and may end anywhere; what ends a preview is decided on a fresh read. Failure: losing the Lease ends the
+//! process, and another one goes on.
+
+mod branches;
+mod certificates;
+mod context;
+mod finish;
+mod pods;
+mod reconcile;
+mod seal;
+mod status;
+mod sweep;
+
+use crate::args::Control;
+use crate::facts;
+use crate::health::{self, Readiness};
+use crate::metrics::Metrics;
+use crate::shutdown;
+use anyhow::Context as _;
+use context::Context;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
+use kube_lease_manager::LeaseManagerBuilder;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Name of the Lease.
+const LEASE: &str = "understudy-controller";
+
+/// Runs until the first signal or until the Lease is lost.
+pub async fn run(settings: Control) -> anyhow::Result<()> {
+    let stopping = shutdown::watch().context("failed to listen for signals")?;
+    let metrics = Arc::new(Metrics::default());
+    let readiness = Readiness::default();
+    let remembering = readiness.handle("memory");
+    health::start(
+        settings.health_listen,
+        readiness,
+        metrics.clone(),
+        stopping.clone(),
+    )
+    .await
+    .with_context(|| format!("failed to listen on {}", settings.health_listen))?;
+
+    let client = Client::try_default()
+        .await
+        .context("failed to configure the Kubernetes client")?;
+    let installation = Arc::new(settings.installed.installation());
+    let memory = facts::start(client.clone(), installation.clone(), remembering);
+    let manager = LeaseManagerBuilder::new(client.clone(), LEASE)
+        .with_namespace(&installation.namespace)
+        .with_duration(15)
+        .with_grace(5)
+        .build()
+        .await
+        .context("failed to set up leader election")?;
+    let (mut leads, election) = manager.watch().await;
+    tokio::select! {
+        won = leads.wait_for(|leads| *leads) => { won.context("leader election ended")?; }
+        () = shutdown::begun(stopping.clone()) => return Ok(()),
+    }
+    metrics.leads(true);
+    tracing::info!("leading");
+
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let cluster = namespaces
+        .get_metadata("kube-system")
+        .await
+        .context("failed to identify the cluster")?;
+    let cluster = cluster.metadata.uid.unwrap_or_default();
+    let context = Arc::new(Context::new(client, installation, memory, metrics, cluster));
+    let certificates = certificates::keep(context.client.clone(), settings.clone_names());
+    let sweeping = sweep::keep(context.clone(), Duration::from_secs(settings.sweep_seconds));
+    let result = tokio::select! {
+        () = reconcile::run(context) => Ok(()),
+        () = certificates => Ok(()),
+        () = sweeping => Ok(()),
+        _ = leads.wait_for(|leads| !*leads) => Err(anyhow::anyhow!("lost the Lease {LEASE}; another process leads now")),
+        () = shutdown::begun(stopping) => Ok(()),
+    };
+    // Closing the channel lets the election release the Lease, so that the next leader need not wait for it to run out.
+    drop(leads);
+    let _ = tokio::time::timeout(Duration::from_secs(5), election).await;
+    result
+}
+
+impl Control {
+    fn clone_names(&self) -> certificates::Names {
+        certificates::Names {
+            namespace: self.installed.namespace.clone(),
+            service: self.service.clone(),
+            configuration: self.configuration.clone(),
+        }
+    }
+}

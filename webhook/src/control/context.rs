@@ -1,0 +1,163 @@
+//! What every part of the leader works with.
+
+use crate::facts::{Live, Memory};
+use crate::metrics::Metrics;
+use crate::provider::postgres::{Admin, Postgres};
+use crate::provider::{BranchId, ProviderError};
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Api, Client};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use understudy::admission::Installation;
+use understudy::policy::{Database, ObjectRef};
+use understudy::preview::Preview;
+
+/// How long a verified seal is believed without another look; a change of any guardrail ends it at once.
+const BELIEVED: Duration = Duration::from_secs(300);
+
+/// Shared by all reconciles.
+pub struct Context {
+    /// The API server, with the controller's rights.
+    pub client: Client,
+    /// What is fixed at installation.
+    pub installation: Arc<Installation>,
+    /// Namespaces and policies.
+    pub memory: Memory,
+    /// Live reads for reviews.
+    pub live: Live,
+    /// Counted here.
+    pub metrics: Arc<Metrics>,
+    /// Identifies the cluster in markers.
+    cluster: String,
+    recorder: Recorder,
+    /// Seals found as written, by namespace: their hash and when they were looked at.
+    verified: Mutex<HashMap<String, (String, Instant)>>,
+    /// Branches being made, by policy.
+    starting: Mutex<HashMap<String, (u32, Arc<Semaphore>)>>,
+}
+
+impl Context {
+    /// Everything but the client's rights is plain memory.
+    pub fn new(
+        client: Client,
+        installation: Arc<Installation>,
+        memory: Memory,
+        metrics: Arc<Metrics>,
+        cluster: String,
+    ) -> Self {
+        let reporter = Reporter {
+            controller: "understudy-controller".into(),
+            instance: None,
+        };
+        Context {
+            recorder: Recorder::new(client.clone(), reporter),
+            live: Live::new(client.clone()),
+            client,
+            installation,
+            memory,
+            metrics,
+            cluster,
+            verified: Mutex::default(),
+            starting: Mutex::default(),
+        }
+    }
+
+    /// The identity of `preview`'s branch of `database`.
+    pub fn branch(&self, preview: &Preview, database: &str) -> BranchId {
+        BranchId {
+            cluster: self.cluster.clone(),
+            namespace: preview.name.clone(),
+            uid: preview.uid.clone(),
+            database: database.to_owned(),
+        }
+    }
+
+    /// Whether `branch` was made for this cluster.
+    pub fn is_this_cluster(&self, branch: &BranchId) -> bool {
+        branch.cluster == self.cluster
+    }
+
+    /// The provider of `database`; reads its administrator's Secret now, so that a rotated password is taken up.
+    pub async fn provider(&self, database: &Database) -> Result<Postgres, ProviderError> {
+        let spec = database.branch.postgres.clone();
+        let ObjectRef { namespace, name } = &spec.admin_secret;
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let secret = api.get_opt(name).await.map_err(|error| {
+            ProviderError::new(format!(
+                "cannot read Secret {namespace}/{name} of the policy's adminSecret: {error}"
+            ))
+        })?;
+        let secret = secret.ok_or_else(|| {
+            ProviderError::new(format!(
+                "Secret {namespace}/{name} of the policy's adminSecret does not exist; create it with the keys host, \
+                 port, username, password"
+            ))
+        })?;
+        Ok(Postgres::new(Admin::from_secret(&secret)?, spec))
+    }
+
+    /// The slots for branches being made under `policy`.
+    pub fn slots(&self, policy: &str, starting: u32) -> Arc<Semaphore> {
+        let mut all = self.starting.lock().expect("no panic while held");
+        let entry = all.entry(policy.to_owned());
+        let (size, slots) = entry.or_insert_with(|| (starting, Arc::new(Semaphore::new(starting as usize))));
+        if *size != starting {
+            (*size, *slots) = (starting, Arc::new(Semaphore::new(starting as usize)));
+        }
+        slots.clone()
+    }
+
+    /// Whether the seal `hash` of `namespace` was found as written lately.
+    pub fn believes(&self, namespace: &str, hash: &str) -> bool {
+        let verified = self.verified.lock().expect("no panic while held");
+        verified
+            .get(namespace)
+            .is_some_and(|(known, at)| known == hash && at.elapsed() < BELIEVED)
+    }
+
+    /// The seal `hash` of `namespace` has just been found as written.
+    pub fn believe(&self, namespace: &str, hash: &str) {
+        let entry = (hash.to_owned(), Instant::now());
+        self.verified
+            .lock()
+            .expect("no panic while held")
+            .insert(namespace.to_owned(), entry);
+    }
+
+    /// A guardrail of `namespace` changed.
+    pub fn doubt(&self, namespace: &str) {
+        self.verified
+            .lock()
+            .expect("no panic while held")
+            .remove(namespace);
+    }
+
+    /// An Event on the preview's namespace, kept inside it. Best effort: an Event must not hold up the work it tells of.
+    pub async fn tell(&self, preview: &Preview, warning: bool, reason: &str, note: String) {
+        let about = k8s_openapi::api::core::v1::ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Namespace".to_owned()),
+            name: Some(preview.name.clone()),
+            namespace: Some(preview.name.clone()),
+            uid: Some(preview.uid.clone()),
+            ..Default::default()
+        };
+        let event = Event {
+            type_: if warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: reason.to_owned(),
+            note: Some(note),
+            action: reason.to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &about).await {
+            tracing::debug!(namespace = preview.name, reason, %error, "failed to record an event");
+        }
+    }
+}

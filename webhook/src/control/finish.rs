@@ -1,0 +1,130 @@
+//! The end of a preview: routes, workloads, branches, namespace, in this order.
+//!
+//! Every step is idempotent and the next look begins again at the first, so a crash anywhere loses nothing.
+
+use super::context::Context;
+use super::reconcile::{Error, failed};
+use super::status;
+use crate::provider::Provider;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::api::{DeleteParams, ListParams, Preconditions, PropagationPolicy};
+use kube::core::{NamespaceResourceScope, Resource};
+use kube::runtime::controller::Action;
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::time::Duration;
+use understudy::policy::PreviewPolicySpec;
+use understudy::preview::Preview;
+
+/// Between two steps of an end.
+const STEP: Duration = Duration::from_millis(300);
+
+/// The lease has run out.
+pub async fn destroy(
+    context: &Context,
+    preview: &Preview,
+    policy: Option<&PreviewPolicySpec>,
+) -> Result<Action, Error> {
+    status::expired(
+        context,
+        preview,
+        "the lease has run out; everything is being removed",
+    )
+    .await;
+    let client = &context.client;
+    delete_all::<Ingress>(client, &preview.name).await?;
+    delete_all::<CronJob>(client, &preview.name).await?;
+    delete_all::<Job>(client, &preview.name).await?;
+    delete_all::<Deployment>(client, &preview.name).await?;
+    delete_all::<StatefulSet>(client, &preview.name).await?;
+    delete_all::<DaemonSet>(client, &preview.name).await?;
+    delete_all::<ReplicaSet>(client, &preview.name).await?;
+    delete_all::<Pod>(client, &preview.name).await?;
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &preview.name);
+    // Pods may still write to their branch until they are gone; a grace period is theirs. One that never goes must not
+    // hold the end up: the namespace's own deletion deals with it.
+    let patience = preview.lease.is_some_and(|lease| {
+        jiff::Timestamp::now().duration_since(lease.expires_at) < jiff::SignedDuration::from_secs(60)
+    });
+    if patience
+        && !pods
+            .list(&ListParams::default().limit(1))
+            .await
+            .map_err(failed("list Pods"))?
+            .items
+            .is_empty()
+    {
+        return Ok(Action::requeue(STEP));
+    }
+    drop_branches(context, preview, policy).await?;
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let only_this = Preconditions {
+        uid: Some(preview.uid.clone()),
+        resource_version: None,
+    };
+    match namespaces
+        .delete(&preview.name, &DeleteParams::default().preconditions(only_this))
+        .await
+    {
+        Ok(_) => {
+            context.metrics.acted("preview-destroyed");
+            tracing::info!(
+                namespace = preview.name,
+                "the lease has run out; the namespace is deleted"
+            );
+        }
+        Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => {}
+        Err(error) => return Err(failed("delete the namespace")(error)),
+    }
+    Ok(Action::requeue(STEP))
+}
+
+/// Somebody deleted the namespace: its branches go as well.
+pub async fn after_deletion(
+    context: &Context,
+    preview: &Preview,
+    policy: Option<&PreviewPolicySpec>,
+) -> Result<Action, Error> {
+    drop_branches(context, preview, policy).await?;
+    Ok(Action::requeue(Duration::from_secs(30)))
+}
+
+/// Drops every branch that the policy could have made. Without a policy the sweep finds them later.
+async fn drop_branches(
+    context: &Context,
+    preview: &Preview,
+    policy: Option<&PreviewPolicySpec>,
+) -> Result<(), Error> {
+    for database in policy.into_iter().flat_map(|policy| &policy.databases) {
+        let provider = context.provider(database).await?;
+        provider.drop(&context.branch(preview, &database.name)).await?;
+        context.metrics.acted("branch-dropped");
+    }
+    Ok(())
+}
+
+async fn delete_all<K>(client: &Client, namespace: &str) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    let found = api
+        .list_metadata(&ListParams::default().limit(1))
+        .await
+        .map_err(failed("list what is left"))?;
+    if found.items.is_empty() {
+        return Ok(());
+    }
+    let params = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Background),
+        ..DeleteParams::default()
+    };
+    api.delete_collection(&params, &ListParams::default())
+        .await
+        .map_err(failed("delete what is left"))?;
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! The Pods of a preview: gates lifted, the unreviewed replaced, the excess removed.
+
+use super::context::Context;
+use super::reconcile::{Error, failed};
+use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use serde_json::{Value, json};
+use understudy::admission::needs;
+use understudy::guardrails;
+use understudy::holding::{self, PodAction};
+use understudy::policy::PreviewPolicySpec;
+use understudy::preview::Preview;
+use understudy::quantity::Quantity;
+
+/// What was found among the Pods.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Neither ready nor finished.
+    pub unready: usize,
+    /// Held, or replaced just now: worth another look soon.
+    pub waiting: usize,
+    /// Never reviewed, and nothing makes them again.
+    pub unreviewed: Vec<String>,
+}
+
+/// Attends to every Pod of `preview`.
+pub async fn attend(
+    context: &Context,
+    preview: &Preview,
+    policy: &PreviewPolicySpec,
+) -> Result<Found, Error> {
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), &preview.name);
+    let listed = api
+        .list(&ListParams::default())
+        .await
+        .map_err(failed("list Pods"))?;
+    let sealed = guardrails::is_sealed(preview, policy, &context.installation.namespace);
+    let ready = preview.unready(policy).is_empty();
+    let mut found = Found::default();
+    let mut held = Vec::new();
+    for pod in &listed.items {
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        let pod = serde_json::to_value(pod).unwrap_or_default();
+        if !holding::is_ready(&pod) {
+            found.unready += 1;
+        }
+        if pod["spec"]["schedulingGates"].is_array() {
+            found.waiting += 1;
+            held.push(pod.clone());
+        }
+        let sources = match sealed && holding::has_gate(&pod, understudy::keys::GATE_REVIEW) {
+            true => {
+                context
+                    .live
+                    .read(&preview.name, needs(&holding::creation(&pod)))
+                    .await
+            }
+            false => Default::default(),
+        };
+        let facts = context.memory.facts(Some(preview.clone()), sources);
+        match holding::action(&pod, sealed, ready, &facts) {
+            PodAction::Leave => {}
+            PodAction::Lift(gates) => lift(&api, &pod, &gates).await?,
+            PodAction::Replace => {
+                found.waiting += 1;
+                delete(&api, &pod).await?;
+                context.metrics.acted("pod-replaced");
+                context
+                    .tell(
+                        preview,
+                        false,
+                        "PodReplaced",
+                        format!("Pod {name} is replaced by its owner, to be reviewed"),
+                    )
+                    .await;
+            }
+            PodAction::Report => found.unreviewed.push(name),
+        }
+    }
+    if sealed && !held.is_empty() {
+        remove_excess(context, preview, &api, held).await?;
+    }
+    Ok(found)
+}
+
+/// Takes `gates` off; the test makes the patch fail if the Pod changed since it was read.
+async fn lift(api: &Api<Pod>, pod: &Value, gates: &[&str]) -> Result<(), Error> {
+    let patch: json_patch::Patch = serde_json::from_value(json!([
+        { "op": "test", "path": "/metadata/resourceVersion", "value": pod["metadata"]["resourceVersion"] },
+        { "op": "replace", "path": "/spec/schedulingGates", "value": holding::remaining_gates(pod, gates) },
+    ]))
+    .expect("a patch written out here");
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    match api
+        .patch(name, &PatchParams::default(), &Patch::Json::<()>(patch))
+        .await
+    {
+        Ok(_) => Ok(()),
+        // Gone or changed meanwhile: the next look decides again. (A failed test answers 422.)
+        Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(()),
+        Err(error) => Err(failed("lift a Pod's gates")(error)),
+    }
+}
+
+async fn delete(api: &Api<Pod>, pod: &Value) -> Result<(), Error> {
+    let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default().to_owned();
+    let only_this = Preconditions {
+        uid: Some(text("uid")),
+        resource_version: None,
+    };
+    match api
+        .delete(&text("name"), &DeleteParams::default().preconditions(only_this))
+        .await
+    {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(()),
+        Err(error) => Err(failed("delete a Pod")(error)),
+    }
+}
+
+/// Pods that came before the quota was in force may exceed it: the newest held ones go, one a look, and it is said.
+async fn remove_excess(
+    context: &Context,
+    preview: &Preview,
+    api: &Api<Pod>,
+    held: Vec<Value>,
+) -> Result<(), Error> {
+    let quotas: Api<ResourceQuota> = Api::namespaced(context.client.clone(), &preview.name);
+    let Some(quota) = quotas
+        .get_opt("understudy")
+        .await
+        .map_err(failed("read the quota"))?
+    else {
+        return Ok(());
+    };
+    let quota = serde_json::to_value(quota).unwrap_or_default();
+    let amount =
+        |part: &str, resource: &str| quota["status"][part][resource].as_str()?.parse::<Quantity>().ok();
+    let hard = quota["status"]["hard"].as_object().into_iter().flatten();
+    let exceeded: Vec<&str> = hard
+        .map(|(resource, _)| resource.as_str())
+        .filter(|resource| amount("used", resource) > amount("hard", resource))
+        .collect();
+    let newest = held.iter().max_by_key(|pod| {
+        pod["metadata"]["creationTimestamp"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    });
+    let (Some(resource), Some(pod)) = (exceeded.first(), newest) else {
+        return Ok(());
+    };
+    delete(api, pod).await?;
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    context
+        .tell(
+            preview,
+            true,
+            "OverQuota",
+            format!("Pod {name} was removed: it came before the quota and exceeds its {resource}"),
+        )
+        .await;
+    Ok(())
+}

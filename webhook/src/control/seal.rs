@@ -1,0 +1,148 @@
+//! Putting the guardrails in place and saying when they are in force.
+//!
+//! Guarantees: [`seal`] returns the hash only when every guardrail is there as written, nothing else carries our label,
+//! and the quota controller has taken the quota up. Restoring is by replacement.
+
+use super::context::Context;
+use super::reconcile::{Error, failed};
+use futures::future::{join_all, try_join_all};
+use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client};
+use serde_json::Value;
+use understudy::guardrails::{self, Guardrail, Kind};
+use understudy::keys;
+use understudy::policy::PreviewPolicySpec;
+use understudy::preview::Preview;
+
+/// Brings the guardrails of `preview` to what `policy` asks for; the hash of the seal once they are in force.
+pub async fn seal(
+    context: &Context,
+    preview: &Preview,
+    policy: &PreviewPolicySpec,
+) -> Result<Option<String>, Error> {
+    let desired = guardrails::desired(preview, policy, &context.installation.namespace);
+    let hash = guardrails::seal_hash(&desired);
+    if preview.sealed.as_ref() == Some(&hash) && context.believes(&preview.name, &hash) {
+        return Ok(Some(hash));
+    }
+    let live = list(&context.client, &preview.name).await?;
+    let mut in_force = true;
+    // In the order of `Kind`: what limits comes before what opens.
+    for kind in Kind::ALL {
+        let wanted = desired.iter().filter(|guardrail| guardrail.kind == kind);
+        let restored = wanted.map(async |guardrail| {
+            let found = live.iter().find(|(found, object)| {
+                *found == kind && object["metadata"]["name"] == guardrail.name.as_str()
+            });
+            restore(context, preview, guardrail, found.map(|(_, object)| object)).await
+        });
+        for changed in join_all(restored).await {
+            in_force &= !changed?;
+        }
+    }
+    for (kind, object) in &live {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        if !desired
+            .iter()
+            .any(|guardrail| guardrail.kind == *kind && guardrail.name == name)
+        {
+            remove(&api(&context.client, *kind, &preview.name), object).await?;
+        }
+    }
+    let quotas = live.iter().filter(|(kind, _)| *kind == Kind::ResourceQuota);
+    in_force &=
+        quotas.clone().count() > 0 && quotas.clone().all(|(_, quota)| guardrails::quota_in_force(quota));
+    if !in_force {
+        return Ok(None);
+    }
+    context.believe(&preview.name, &hash);
+    Ok(Some(hash))
+}
+
+/// Creates or replaces one guardrail; whether it had to.
+async fn restore(
+    context: &Context,
+    preview: &Preview,
+    guardrail: &Guardrail,
+    live: Option<&Value>,
+) -> Result<bool, Error> {
+    let api = api(&context.client, guardrail.kind, &preview.name);
+    let object: DynamicObject =
+        serde_json::from_value(guardrail.object.clone()).expect("a guardrail is an object with metadata");
+    match live {
+        Some(live) if guardrails::matches(live, &guardrail.object) => return Ok(false),
+        Some(live) => {
+            remove(&api, live).await?;
+            if preview.sealed.is_some() {
+                context.metrics.acted("guardrail-restored");
+                let note = format!(
+                    "{} {} was not as the policy wants it and was replaced",
+                    guardrail.kind.api().1,
+                    guardrail.name
+                );
+                context.tell(preview, true, "GuardrailRestored", note).await;
+            }
+        }
+        None => {}
+    }
+    match api.create(&PostParams::default(), &object).await {
+        Ok(_) => Ok(true),
+        // Our list was older than this object: the next look compares it. One that nobody labelled as a guardrail but
+        // bears the name is in the way.
+        Err(kube::Error::Api(status)) if status.code == 409 => {
+            if let Some(found) = api
+                .get_opt(&guardrail.name)
+                .await
+                .map_err(failed("read a guardrail"))?
+            {
+                let found = serde_json::to_value(found).unwrap_or_default();
+                if !guardrails::matches(&found, &guardrail.object) {
+                    remove(&api, &found).await?;
+                }
+            }
+            Ok(true)
+        }
+        Err(error) => Err(failed("create a guardrail")(error)),
+    }
+}
+
+/// Every object in `namespace` that carries the guardrail label, of the kinds we make.
+async fn list(client: &Client, namespace: &str) -> Result<Vec<(Kind, Value)>, Error> {
+    let params = ListParams::default().labels(keys::GUARDRAIL);
+    let lists = try_join_all(Kind::ALL.map(async |kind| {
+        let found = api(client, kind, namespace)
+            .list(&params)
+            .await
+            .map_err(failed("list guardrails"))?;
+        Ok::<_, Error>(found.items.into_iter().map(move |object| (kind, object)))
+    }))
+    .await?;
+    Ok(lists
+        .into_iter()
+        .flatten()
+        .map(|(kind, object)| (kind, serde_json::to_value(object).unwrap_or_default()))
+        .collect())
+}
+
+async fn remove(api: &Api<DynamicObject>, object: &Value) -> Result<(), Error> {
+    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+    let only_this = Preconditions {
+        uid: Some(text("uid")),
+        resource_version: None,
+    };
+    let params = DeleteParams::default().preconditions(only_this);
+    match api.delete(&text("name"), &params).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
+        Err(error) => Err(failed("remove a guardrail")(error)),
+    }
+}
+
+fn api(client: &Client, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+    let (api_version, name) = kind.api();
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, name));
+    // `from_gvk` guesses the plural; its guess is right for all four kinds, as the tests against a server show.
+    Api::namespaced_with(client.clone(), namespace, &resource)
+}

@@ -1,0 +1,134 @@
+//! What the leader writes on the namespace: phase, seal, branches, one sentence. For reading; decisions come from live
+//! objects.
+
+use super::context::Context;
+use super::pods::Found;
+use super::reconcile::{Error, failed};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Map, Value, json};
+use understudy::keys;
+use understudy::names;
+use understudy::phase::{self, Observed, Phase};
+use understudy::policy::PreviewPolicySpec;
+use understudy::preview::{BranchState, Preview};
+
+/// One sentence on where `preview` stands.
+pub fn message(preview: &Preview, policy: &PreviewPolicySpec, observed: Observed, found: &Found) -> String {
+    let branch = |wanted: fn(&BranchState) -> Option<&String>| {
+        preview
+            .branches
+            .iter()
+            .find_map(|(name, state)| wanted(state).map(|why| format!("database {name}: {why}")))
+    };
+    let failed = branch(|state| {
+        if let BranchState::Failed(why) = state {
+            Some(why)
+        } else {
+            None
+        }
+    });
+    let pending = branch(|state| {
+        if let BranchState::Pending(why) = state {
+            Some(why)
+        } else {
+            None
+        }
+    });
+    if let Some(why) = failed {
+        why
+    } else if !observed.sealed {
+        "the guardrails are being put in place".to_owned()
+    } else if let Some(why) = pending {
+        why
+    } else if let Some(pod) = found.unreviewed.first() {
+        format!("Pod {pod} was never reviewed and nothing makes it again; delete it")
+    } else if found.unready > 0 {
+        format!("{} of its Pods are not ready", found.unready)
+    } else if policy.hosts.domain.is_empty() {
+        "everything is ready".to_owned()
+    } else {
+        format!(
+            "everything is ready below {}",
+            names::main_host(&preview.name, &policy.hosts.domain)
+        )
+    }
+}
+
+/// Writes what differs from what is there; nothing when nothing does.
+pub async fn write(
+    context: &Context,
+    preview: &Preview,
+    observed: Observed,
+    seal: Option<&str>,
+    branches: &[(String, BranchState)],
+    message: &str,
+) -> Result<(), Error> {
+    let api: Api<Namespace> = Api::all(context.client.clone());
+    let Some(live) = api
+        .get_metadata_opt(&preview.name)
+        .await
+        .map_err(failed("read the namespace"))?
+    else {
+        return Ok(());
+    };
+    let mut annotations = Map::new();
+    let mut annotate = |key: String, value: &str| {
+        if live
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(&key))
+            .map(String::as_str)
+            != Some(value)
+        {
+            annotations.insert(key, Value::String(value.to_owned()));
+        }
+    };
+    if let Some(seal) = seal {
+        annotate(keys::GUARDRAILS.to_owned(), seal);
+    }
+    for (name, state) in branches {
+        annotate(keys::database_state(name), &state.to_string());
+    }
+    if !message.is_empty() {
+        annotate(keys::MESSAGE.to_owned(), message);
+    }
+    let phase = phase::phase(observed).name();
+    let labelled = live
+        .metadata
+        .labels
+        .as_ref()
+        .and_then(|all| all.get(keys::PHASE))
+        .map(String::as_str);
+    let mut metadata = json!({ "uid": preview.uid });
+    if labelled != Some(phase) {
+        metadata["labels"] = json!({ keys::PHASE: phase });
+    }
+    if !annotations.is_empty() {
+        metadata["annotations"] = Value::Object(annotations);
+    }
+    if metadata.as_object().is_some_and(|changes| changes.len() == 1) {
+        return Ok(());
+    }
+    // The uid makes the patch fail on a namespace of the same name that was born meanwhile.
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    api.patch_metadata(&preview.name, &PatchParams::default(), &patch)
+        .await
+        .map_err(failed("write the status"))?;
+    Ok(())
+}
+
+/// Says that the end has come; best effort, since the end does not wait for admission.
+pub async fn expired(context: &Context, preview: &Preview, message: &str) {
+    let observed = Observed {
+        over: true,
+        ..Observed::default()
+    };
+    if preview.phase != Some(Phase::Expired)
+        && let Err(error) = write(context, preview, observed, None, &[], message).await
+    {
+        tracing::warn!(namespace = preview.name, %error, "the end goes on without its phase");
+    }
+}

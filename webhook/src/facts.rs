@@ -1,0 +1,8 @@
+//! Facts for reviews: what is remembered, and what is read live. Used by `serve` for requests and by `control` for what
+//! came in sideways, so that both see the same.
+
+mod live;
+mod memory;
+
+pub use live::Live;
+pub use memory::{Memory, start};

@@ -1,0 +1,88 @@
+//! Live reads for a review: exactly the objects the core names, by name, in parallel, within a deadline.
+
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Api, Client};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::timeout;
+use understudy::environment::{Data, Fact, Kind, Reference};
+
+/// For all reads of one review together.
+const DEADLINE: Duration = Duration::from_millis(500);
+
+/// Reads from the API server, caches nothing.
+#[derive(Clone)]
+pub struct Live {
+    client: Client,
+}
+
+impl Live {
+    /// Reads with `client`'s rights.
+    pub fn new(client: Client) -> Self {
+        Live { client }
+    }
+
+    /// The data of each of `references` in `namespace`.
+    pub async fn read(
+        &self,
+        namespace: &str,
+        references: BTreeSet<Reference>,
+    ) -> BTreeMap<Reference, Fact<Data>> {
+        join_all(references.into_iter().map(async |reference| {
+            let read = timeout(DEADLINE, self.one(namespace, &reference)).await;
+            let fact = read.unwrap_or_else(|_| {
+                tracing::warn!(
+                    namespace,
+                    kind = reference.kind.name(),
+                    name = reference.name,
+                    "timed out reading"
+                );
+                Fact::Unknown
+            });
+            (reference, fact)
+        }))
+        .await
+        .into_iter()
+        .collect()
+    }
+
+    /// The metadata of a namespace that memory does not hold yet.
+    pub async fn namespace(&self, name: &str) -> Option<ObjectMeta> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let found = timeout(DEADLINE, api.get_metadata_opt(name)).await.ok()?.ok()??;
+        Some(found.metadata)
+    }
+
+    async fn one(&self, namespace: &str, reference: &Reference) -> Fact<Data> {
+        let found = match reference.kind {
+            Kind::ConfigMap => {
+                let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+                api.get_opt(&reference.name)
+                    .await
+                    .map(|found| found.map(|map| map.data.unwrap_or_default()))
+            }
+            Kind::Secret => {
+                let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+                api.get_opt(&reference.name).await.map(|found| found.map(decoded))
+            }
+        };
+        match found {
+            Ok(Some(data)) => Fact::Present(data),
+            Ok(None) => Fact::Absent,
+            // Not sealed yet, so no right to read; or the API server is away.
+            Err(error) => {
+                tracing::debug!(namespace, kind = reference.kind.name(), name = reference.name, %error, "cannot read");
+                Fact::Unknown
+            }
+        }
+    }
+}
+
+fn decoded(secret: Secret) -> Data {
+    let data = secret.data.unwrap_or_default();
+    data.into_iter()
+        .map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned()))
+        .collect()
+}

@@ -1,0 +1,134 @@
+//! What is remembered: metadata of namespaces, and policies. Kept by reflectors.
+//!
+//! Assumption: it may lag behind the API server. A namespace that is not in memory is read once, live; where that fails
+//! too it counts as unknown and the rules hold or refuse. Nothing is written, and no secret value is ever in here.
+
+use super::live::Live;
+use crate::health::Handle;
+use futures::StreamExt;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store, store};
+use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::{Api, Client};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use understudy::admission::{Facts, Installation, Request};
+use understudy::environment::{Data, Fact, Reference};
+use understudy::policy::{PreviewPolicy, PreviewPolicySpec};
+use understudy::preview::{self, Preview};
+use understudy::protected::Protected;
+
+/// What is the same for every request until something changes.
+#[derive(Clone)]
+struct Rules {
+    policies: Arc<BTreeMap<String, PreviewPolicySpec>>,
+    protected: Arc<Protected>,
+}
+
+/// The memory.
+#[derive(Clone)]
+pub struct Memory {
+    installation: Arc<Installation>,
+    namespaces: Store<PartialObjectMeta<Namespace>>,
+    policies: Store<PreviewPolicy>,
+    /// Made from the stores at the first request after a change.
+    rules: Arc<Mutex<Option<Rules>>>,
+}
+
+/// Starts the reflectors; `ready` is set once both have listed.
+pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> Memory {
+    let (namespaces, namespace_writer) = store();
+    let (policies, policy_writer) = store();
+    let memory = Memory {
+        installation,
+        namespaces,
+        policies,
+        rules: Arc::default(),
+    };
+
+    let forget = |memory: &Memory| {
+        let rules = memory.rules.clone();
+        move || *rules.lock().expect("no panic while held") = None
+    };
+    let changed = forget(&memory);
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
+    let stream = watcher(api, watcher::Config::default()).default_backoff();
+    tokio::spawn(reflector(namespace_writer, stream).for_each(move |event| {
+        report(&event.map(|_| ()), "namespaces");
+        changed();
+        std::future::ready(())
+    }));
+    let changed = forget(&memory);
+    let stream = watcher(Api::<PreviewPolicy>::all(client), watcher::Config::default()).default_backoff();
+    tokio::spawn(reflector(policy_writer, stream).for_each(move |event| {
+        report(&event.map(|_| ()), "policies");
+        changed();
+        std::future::ready(())
+    }));
+    let waiting = memory.clone();
+    tokio::spawn(async move {
+        let listed = waiting.namespaces.wait_until_ready().await.is_ok()
+            && waiting.policies.wait_until_ready().await.is_ok();
+        ready.set(listed);
+    });
+    memory
+}
+
+fn report(event: &Result<(), watcher::Error>, what: &str) {
+    if let Err(error) = event {
+        tracing::warn!(%error, what, "failed to watch; answering from memory");
+    }
+}
+
+impl Memory {
+    /// The preview that `request` goes into; `None` where it cannot be known now.
+    pub async fn preview(&self, request: &Request, live: &Live) -> Option<Preview> {
+        if request.is_namespace() || request.namespace.is_empty() {
+            return None;
+        }
+        let known = self.namespaces.get(&ObjectRef::new(&request.namespace));
+        match known.and_then(|namespace| Preview::of(&namespace.metadata)) {
+            Some(preview) => Some(preview),
+            // We are only called for previews, so memory lags behind.
+            None => Preview::of(&live.namespace(&request.namespace).await?),
+        }
+    }
+
+    /// Facts for a review now.
+    pub fn facts(&self, preview: Option<Preview>, sources: BTreeMap<Reference, Fact<Data>>) -> Facts {
+        let Rules { policies, protected } = self.rules();
+        Facts {
+            now: Timestamp::now(),
+            installation: self.installation.clone(),
+            policies,
+            protected,
+            preview,
+            sources,
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        let mut rules = self.rules.lock().expect("no panic while held");
+        rules
+            .get_or_insert_with(|| {
+                let policies: BTreeMap<String, PreviewPolicySpec> = self
+                    .policies
+                    .state()
+                    .iter()
+                    .filter_map(|policy| Some((policy.metadata.name.clone()?, policy.spec.clone())))
+                    .collect();
+                let goldens = self.namespaces.state().into_iter().filter_map(|namespace| {
+                    preview::is_golden(namespace.metadata.labels.as_ref())
+                        .then(|| namespace.metadata.name.clone())?
+                });
+                let protected = Protected::new(goldens, policies.values());
+                Rules {
+                    policies: Arc::new(policies),
+                    protected: Arc::new(protected),
+                }
+            })
+            .clone()
+    }
+}
