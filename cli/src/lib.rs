@@ -4,8 +4,14 @@
 //! ([`understudy::clone`]); this crate reads the cluster, prints, and applies. One file holds the client: `cluster`.
 
 mod args;
+mod cluster;
+mod commands;
 mod error;
+mod holding;
 mod printer;
+mod progress;
+mod settings;
+mod table;
 
 use clap::Parser;
 use std::ffi::OsString;
@@ -26,5 +32,30 @@ pub fn run_from_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Another part of the process may have chosen a provider already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let printer = printer::Printer::new(cli.global.quiet, !cli.global.no_progress);
-    error::Failure::new(error::Exit::Failed, format!("not built yet: {:?}", cli.verb)).report(&printer)
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure =
+                error::Failure::new(error::Exit::Failed, "cannot start").caused_by(error.to_string());
+            return failure.report(&printer);
+        }
+    };
+    let done = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            // Verbs that write stop by themselves and say how to go on; the others have nothing to undo.
+            done = commands::run(cli, &printer) => done,
+            _ = tokio::signal::ctrl_c() => Err(error::Failure::new(error::Exit::Interrupted, "stopped")),
+        }
+    });
+    // A question that nobody answered must not keep the process.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(&printer),
+    }
 }

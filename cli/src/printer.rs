@@ -43,11 +43,6 @@ impl Printer {
         self.bars
     }
 
-    /// Whether only errors and data are wanted.
-    pub fn is_quiet(&self) -> bool {
-        self.quiet
-    }
-
     /// Writes data to stdout. Fails only with something other than a closed pipe.
     pub fn data(&self, text: &str) -> io::Result<()> {
         let mut out = anstream::stdout().lock();

@@ -1,0 +1,31 @@
+//! The cluster, as whoever runs this may see and change it. The one place that holds the client.
+
+mod access;
+mod apply;
+mod connect;
+mod failure;
+mod read;
+mod write;
+
+pub use apply::{Known, Outcome};
+pub use connect::connect;
+pub use failure::{explain, not_found};
+pub use read::{Existing, Workloads};
+
+use kube::Client;
+use kube::discovery::ApiResource;
+use std::collections::BTreeMap;
+
+/// Requests in flight at once.
+pub(crate) const PARALLEL: usize = 16;
+
+/// A cluster that answers.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    /// Where it is, for people.
+    pub url: String,
+}
+
+/// Which resource serves which `apiVersion` and kind.
+pub type Resources = BTreeMap<(String, String), ApiResource>;

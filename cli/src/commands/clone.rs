@@ -1,0 +1,157 @@
+//! `understudy clone`: read, plan, apply in waves, wait.
+//!
+//! Guarantees: nothing is written before the whole plan stands and the target is free or already this clone. Running it
+//! again converges and touches nothing that is right.
+
+mod carry_out;
+mod render;
+mod target;
+
+use super::wait;
+use crate::cluster::Cluster;
+use crate::error::{Exit, Failure};
+use crate::printer::Printer;
+use crate::progress::Progress;
+use crate::settings::{Clone, Output};
+use jiff::Timestamp;
+use serde_json::json;
+use understudy::clone::{Mistake, Plan, Rules, Snapshot, plan};
+use understudy::policy::PreviewPolicySpec;
+
+/// Clones a golden.
+pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Result<(), Failure> {
+    let progress = Progress::new(printer, settings.output == Output::Json && !settings.dry_run);
+    progress.begin(&format!("reading {}", settings.golden), 0);
+    let installed = cluster.installed().await?;
+    let policy = policy(&installed.policies, &settings)?;
+    let golden = cluster.golden(&settings.golden).await?;
+    let existing = cluster.namespace(&settings.spec.name).await?;
+    let target = target::check(existing, &settings)?;
+    let (snapshot, resources) = cluster.snapshot(golden, &installed).await?;
+    let rules = Rules {
+        policy_name: &settings.policy,
+        policy,
+    };
+    let plan = plan(&snapshot, &settings.spec, rules, Timestamp::now()).map_err(mistaken)?;
+    progress.done(
+        &format!("read {} objects of {}", snapshot.objects.len(), settings.golden),
+        json!({ "event": "read", "golden": settings.golden, "objects": snapshot.objects.len() }),
+    );
+    report(&snapshot, &plan, &settings, printer);
+    if settings.dry_run {
+        drop(progress);
+        render::show(&plan, &snapshot, &settings, printer)?;
+        return refusals(&plan, &settings);
+    }
+    refusals(&plan, &settings)?;
+    let written = carry_out::run(cluster, &plan, target, &resources, &settings, &progress).await?;
+    let url = render::url(&plan);
+    let counts = written.describe();
+    let expires_at = written.expires_at;
+    progress.done(
+        &format!("{}: {counts}", plan.name()),
+        json!({ "event": "applied", "name": plan.name(), "created": written.created, "changed": written.changed, "unchanged": written.unchanged }),
+    );
+    if let Some(timeout) = settings.wait {
+        wait::ready(cluster, plan.name(), timeout, &settings.again, &progress).await?;
+    }
+    if settings.output == Output::Json {
+        progress.note(
+            "",
+            json!({ "event": "done", "name": plan.name(), "url": url, "expiresAt": expires_at, "ready": settings.wait.is_some() }),
+        );
+        return Ok(());
+    }
+    drop(progress);
+    if let Some(end) = &expires_at {
+        printer.say(&format!(
+            "It lives until {end}; understudy extend {} --by 24h moves that.",
+            plan.name()
+        ));
+    }
+    super::data(printer, url.as_deref().unwrap_or(plan.name()))
+}
+
+fn policy<'p>(
+    policies: &'p std::collections::BTreeMap<String, PreviewPolicySpec>,
+    settings: &Clone,
+) -> Result<&'p PreviewPolicySpec, Failure> {
+    policies.get(&settings.policy).ok_or_else(|| {
+        let known: Vec<_> = policies.keys().map(String::as_str).collect();
+        let known = if known.is_empty() {
+            "there is none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        Failure::new(
+            Exit::NotFound,
+            format!("there is no PreviewPolicy {}", settings.policy),
+        )
+        .caused_by(format!("policies in this cluster: {known}"))
+        .hint("kubectl get previewpolicies, then add --policy NAME")
+    })
+}
+
+/// Mistakes in what was asked for, all at once.
+fn mistaken(mistakes: Vec<Mistake>) -> Failure {
+    let exit = if mistakes
+        .iter()
+        .all(|mistake| matches!(mistake, Mistake::Ttl { .. }))
+    {
+        Exit::Refused
+    } else {
+        Exit::Usage
+    };
+    let hint = mistakes.iter().map(|mistake| match mistake {
+        Mistake::Ttl { limits, .. } => format!("--ttl {}", limits.max),
+        Mistake::Name { .. } => "--name NAME".to_owned(),
+        Mistake::UnknownImage { image, .. } | Mistake::AmbiguousImage { image, .. } => {
+            format!("--image NAME={}", image.image)
+        }
+        Mistake::TwoImages(name) => format!("--image {name}=IMAGE once"),
+    });
+    let hint = hint.collect::<Vec<_>>().join(" ");
+    let mut texts = mistakes.iter().map(ToString::to_string);
+    let mut failure = Failure::new(exit, texts.next().unwrap_or_default());
+    failure.causes.extend(texts);
+    failure.hint(hint)
+}
+
+/// What could not be read, and what somebody should look at.
+fn report(snapshot: &Snapshot, plan: &Plan, settings: &Clone, printer: &Printer) {
+    for unreadable in &snapshot.unreadable {
+        printer.warn(&format!(
+            "{} of {} are not part of the clone: {}",
+            unreadable.kind, settings.golden, unreadable.why
+        ));
+    }
+    for warning in &plan.warnings {
+        printer.warn(&understudy::violation::printable(warning));
+    }
+}
+
+/// A refused object stops everything, and all are named at once.
+fn refusals(plan: &Plan, settings: &Clone) -> Result<(), Failure> {
+    let refused: Vec<_> = plan.refusals().collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let s = if refused.len() == 1 { "" } else { "s" };
+    let what = format!(
+        "{} object{s} of {} cannot be cloned; nothing was written",
+        refused.len(),
+        settings.golden
+    );
+    let mut failure = Failure::new(Exit::Refused, what);
+    for item in &refused {
+        failure = failure.caused_by(format!("{}: {}; remedy: {}", item.id(), item.reason, item.remedy));
+    }
+    Err(match refused.as_slice() {
+        [item] => failure.hint(item.remedy.clone()),
+        _ => failure.hint(format!(
+            "understudy clone {} --name {} --dry-run shows every verdict",
+            settings.golden,
+            plan.name()
+        )),
+    })
+}

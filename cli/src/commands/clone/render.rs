@@ -1,0 +1,145 @@
+//! A plan for people and programs. Values of Secrets are never written.
+
+use super::super::{data, json, yaml};
+use crate::error::Failure;
+use crate::printer::Printer;
+use crate::settings::{Clone, Output};
+use crate::table::table;
+use serde_json::{Value, json};
+use understudy::clone::{Item, Plan, Snapshot, Verdict, Wave};
+
+/// Stands for what is not shown.
+const HIDDEN: &str = "(not shown)";
+
+/// Writes the plan to stdout.
+pub fn show(plan: &Plan, snapshot: &Snapshot, settings: &Clone, printer: &Printer) -> Result<(), Failure> {
+    match settings.output {
+        Output::Table => data(printer, &verdicts(plan)),
+        Output::Json => data(printer, &json(&document(plan, snapshot, settings))?),
+        Output::Yaml => {
+            let namespace =
+                json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": plan.namespace.metadata });
+            let mut documents = vec![yaml(&namespace)?];
+            for object in Wave::ALL.iter().flat_map(|wave| plan.wave(*wave)) {
+                let mut object = serde_json::to_value(object).unwrap_or_default();
+                hide(&mut object);
+                documents.push(yaml(&object)?);
+            }
+            data(printer, &documents.join("\n---\n"))
+        }
+    }
+}
+
+/// The verdict table; what is skipped for the same reason shares a row.
+fn verdicts(plan: &Plan) -> String {
+    let mut rows: Vec<(Verdict, String, String)> = Vec::new();
+    for item in &plan.items {
+        let previous = rows.last_mut().filter(|(verdict, id, reason)| {
+            *verdict == Verdict::Skip
+                && *verdict == item.verdict
+                && *reason == item.reason
+                && kind(id) == item.kind
+        });
+        match previous {
+            Some((_, id, _)) => {
+                let more = id
+                    .rsplit_once(" and ")
+                    .and_then(|(_, n)| n.strip_suffix(" more"))
+                    .and_then(|n| n.parse().ok());
+                let first = id.split(' ').next().unwrap_or_default().to_owned();
+                *id = format!("{first} and {} more", more.unwrap_or(0) + 1);
+            }
+            None => rows.push((item.verdict, item.id(), reason(item))),
+        }
+    }
+    table(
+        ["VERDICT", "OBJECT", "WHY"],
+        rows.into_iter()
+            .map(|(verdict, id, why)| [verdict.to_string(), id, why]),
+    )
+}
+
+fn kind(id: &str) -> &str {
+    id.split('/').next().unwrap_or_default()
+}
+
+fn reason(item: &Item) -> String {
+    if item.remedy.is_empty() {
+        item.reason.clone()
+    } else {
+        format!("{}; {}", item.reason, item.remedy)
+    }
+}
+
+fn document(plan: &Plan, snapshot: &Snapshot, settings: &Clone) -> Value {
+    let items: Vec<_> = plan
+        .items
+        .iter()
+        .map(|item| {
+            json!({
+                "apiVersion": item.api_version, "kind": item.kind, "name": item.name,
+                "verdict": item.verdict, "reason": item.reason, "remedy": item.remedy,
+                "wave": item.made.as_ref().map(|(wave, _)| wave),
+            })
+        })
+        .collect();
+    let unreadable: Vec<_> = snapshot
+        .unreadable
+        .iter()
+        .map(|kind| json!({ "kind": kind.kind, "why": kind.why }))
+        .collect();
+    json!({
+        "name": plan.name(), "golden": settings.golden, "policy": settings.policy, "pr": settings.spec.pr,
+        "expiresAt": plan.expires_at.to_string(), "hosts": plan.hosts, "url": url(plan),
+        "items": items, "warnings": plan.warnings, "unreadable": unreadable,
+    })
+}
+
+/// Where a reviewer clicks.
+pub fn url(plan: &Plan) -> Option<String> {
+    let host = plan.hosts.first()?;
+    let tls = plan.wave(Wave::Routes).any(|route| {
+        let hosts = route
+            .data
+            .pointer("/spec/tls")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        hosts
+            .filter_map(|tls| tls.get("hosts").and_then(Value::as_array))
+            .flatten()
+            .any(|name| name == host)
+    });
+    Some(format!("{}://{host}", if tls { "https" } else { "http" }))
+}
+
+/// Takes the values out of a Secret.
+fn hide(object: &mut Value) {
+    if object["kind"] != "Secret" {
+        return;
+    }
+    for field in ["data", "stringData"] {
+        for value in object
+            .get_mut(field)
+            .and_then(Value::as_object_mut)
+            .into_iter()
+            .flat_map(|map| map.values_mut())
+        {
+            *value = json!(HIDDEN);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_value_is_ever_printed() {
+        // F06
+        let mut secret =
+            json!({ "kind": "Secret", "data": { "a": "aHVudGVyMg==" }, "stringData": { "b": "hunter2" } });
+        hide(&mut secret);
+        assert!(!secret.to_string().contains("hunter2") && !secret.to_string().contains("aHVudGVyMg"));
+    }
+}
