@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
-use understudy_tests::testbed::{InstallOptions, Options, TestBed, User, eventually, shared};
+use understudy_tests::testbed::{InstallOptions, Launch, Options, Role, TestBed, User, eventually, shared};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -180,6 +181,87 @@ async fn the_chart_is_installed_and_its_policies_are_in_force() -> Result<()> {
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
         "previewpolicy.understudy.dev/default\n"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn serve_and_control_can_be_stopped_held_and_led_through_a_proxy() -> Result<()> {
+    let bed = TestBed::start(Options {
+        nodes: 1,
+        postgres: false,
+    })
+    .await?;
+    let understudy = bed.install(InstallOptions::default()).await?;
+
+    understudy.pause(Role::Control)?;
+    assert!(
+        understudy.get(Role::Control, "/livez").await.is_err(),
+        "a held process answers"
+    );
+    understudy.resume(Role::Control)?;
+    understudy.wait_until_ready(Role::Control).await?;
+
+    let proxy = bed.proxy()?;
+    understudy.stop(Role::Serve).await?;
+    assert!(
+        understudy.get(Role::Serve, "/livez").await.is_err(),
+        "a stopped process answers"
+    );
+    understudy
+        .start_with(
+            Role::Serve,
+            Launch {
+                through: Some(&proxy),
+                ..Launch::default()
+            },
+        )
+        .await?;
+    understudy.wait_until_ready(Role::Serve).await?;
+    understudy.restart(Role::Serve).await
+}
+
+#[tokio::test]
+async fn up_is_said_once_and_after_down_nothing_is_left() -> Result<()> {
+    // A temporary directory of its own, through which PostgreSQL's user can pass: a developer's bed stays as it is.
+    let base = tempfile::tempdir()?;
+    fs::set_permissions(base.path(), fs::Permissions::from_mode(0o711))?;
+    let testbed = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_testbed"));
+        command.args(arguments).env("TMPDIR", base.path()).output().await
+    };
+    assert_eq!(testbed(&["status"]).await?.status.code(), Some(3));
+
+    let up = testbed(&["up", "--bare", "--nodes=1"]).await?;
+    let line = String::from_utf8(up.stdout)?;
+    assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+    let kubeconfig = line
+        .strip_prefix("export KUBECONFIG=")
+        .and_then(|line| line.strip_suffix('\n'));
+    assert!(
+        kubeconfig.is_some_and(|path| Path::new(path).is_file()),
+        "{line:?}"
+    );
+    for again in [["up", "--bare"].as_slice(), &["status"]] {
+        let told = testbed(again).await?;
+        assert_eq!(
+            (told.status.code(), String::from_utf8(told.stdout)?),
+            (Some(0), line.clone()),
+            "{again:?}"
+        );
+    }
+
+    assert!(
+        !testbed(&["down", "/nowhere"]).await?.status.success(),
+        "another's bed is not ended in its place"
+    );
+    assert_eq!(testbed(&["status"]).await?.status.code(), Some(0));
+    assert!(testbed(&["down"]).await?.status.success());
+    assert_eq!(processes_of(base.path())?, Vec::<String>::new());
+    assert_eq!(testbed(&["status"]).await?.status.code(), Some(3));
+    assert!(
+        testbed(&["down"]).await?.status.success(),
+        "down of nothing is no mistake"
     );
     Ok(())
 }

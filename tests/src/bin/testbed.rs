@@ -1,9 +1,10 @@
 //! `cargo testbed up | down | status`: a control plane with Understudy installed, to look at and to try things on.
 
 use std::io::{Read, stdin};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use understudy_tests::programs;
 use understudy_tests::testbed::record::{self, Record};
@@ -31,7 +32,12 @@ enum Verb {
         bare: bool,
     },
     /// End every testbed that was left running, and whatever belongs to it
-    Down,
+    ///
+    /// Beds are a user's, not a terminal's: where several people share a user, name the one to end.
+    Down {
+        /// End the one in this directory alone, as `status` shows it
+        directory: Option<PathBuf>,
+    },
     /// Say what runs; exit code 3 if nothing does
     Status,
     /// Start a testbed, print its directory, and hold it until standard input ends
@@ -67,7 +73,7 @@ fn main() -> ExitCode {
 async fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Up { nodes, bare } => up(nodes, bare).await?,
-        Verb::Down => down()?,
+        Verb::Down { directory } => down(directory.as_deref())?,
         Verb::Status => return status(),
         Verb::Hold { panic } => hold(panic).await?,
     }
@@ -103,9 +109,13 @@ async fn start(nodes: u16, bare: bool) -> Result<Record> {
     Ok(record)
 }
 
-fn down() -> Result<()> {
+fn down(only: Option<&Path>) -> Result<()> {
     let _lock = record::lock()?;
-    let records = record::running()?;
+    let mut records = record::running()?;
+    if let Some(only) = only {
+        records.retain(|record| record.directory() == only);
+        ensure!(!records.is_empty(), "no testbed runs in {}", only.display());
+    }
     if records.is_empty() {
         eprintln!("testbed: none is running");
     }
@@ -131,6 +141,7 @@ fn status() -> Result<ExitCode> {
 
 /// Says what there is; on standard error, for standard output is what a shell evaluates.
 fn tell(record: &Record) -> Result<()> {
+    eprintln!("  directory   {}", record.directory().display());
     eprintln!("  API server  {}", record.server);
     eprintln!("  contexts    {}", record.contexts.join(", "));
     for server in &record.postgres {

@@ -157,7 +157,13 @@ func (n *nursery) obey(given command) error {
 		if !process.running() {
 			return fmt.Errorf("%s does not run: %s", given.Signal.Name, process.exit)
 		}
-		return syscall.Kill(process.pid(), number)
+		if err := syscall.Kill(process.pid(), number); err != nil {
+			return err
+		}
+		if number == syscall.SIGSTOP {
+			return awaitHeld(process.pid())
+		}
+		return nil
 	case given.Status != nil:
 		return nil
 	}
