@@ -5,4 +5,5 @@
 //! the package it runs.
 
 pub mod programs;
+pub mod shop;
 pub mod testbed;
