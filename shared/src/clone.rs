@@ -20,6 +20,7 @@ mod mistake;
 mod namespace;
 mod plan;
 mod references;
+mod review;
 mod rewrite;
 mod sanitize;
 mod secrets;

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use understudy::clone::{Mistake, Plan, Rules, Snapshot, plan};
 use understudy::policy::PreviewPolicySpec;
+use understudy::protected::Protected;
 
 /// Clones a golden.
 pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Result<(), Failure> {
@@ -28,9 +29,15 @@ pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Resul
     let existing = cluster.namespace(&settings.spec.name).await?;
     let target = target::check(existing, &settings)?;
     let (snapshot, resources) = cluster.snapshot(golden, &installed).await?;
+    // Whoever may not list namespaces still knows this one.
+    let goldens = cluster
+        .goldens()
+        .await
+        .unwrap_or_else(|_| vec![settings.golden.clone()]);
     let rules = Rules {
         policy_name: &settings.policy,
         policy,
+        protected: &Protected::new(goldens, installed.policies.values()),
     };
     let plan = plan(&snapshot, &settings.spec, rules, Timestamp::now()).map_err(mistaken)?;
     progress.done(

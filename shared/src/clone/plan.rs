@@ -11,10 +11,11 @@ use super::sanitize::{Sanitizer, is_guardrail};
 use super::snapshot::{Snapshot, group_of, kind_of, name_of};
 use super::spec::CloneSpec;
 use super::verdict::{Item, Verdict, Wave};
-use super::{claims, namespace, secrets};
+use super::{claims, namespace, review, secrets};
 use crate::lease::{self, Lease};
 use crate::names;
 use crate::policy::PreviewPolicySpec;
+use crate::protected::Protected;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::DynamicObject;
@@ -28,6 +29,8 @@ pub struct Rules<'a> {
     pub policy_name: &'a str,
     /// The policy.
     pub policy: &'a PreviewPolicySpec,
+    /// What no preview may reach, by all goldens and all policies.
+    pub protected: &'a Protected,
 }
 
 /// What a clone consists of.
@@ -99,6 +102,7 @@ pub fn plan(
         references: &References::new(snapshot.name(), clone, services, hosts.texts()),
         hosts: &hosts,
         sanitizer: &Sanitizer::new(snapshot.name(), clone, &snapshot.objects),
+        autoscaled: &autoscaled(snapshot, part),
     };
     let mut planner = Planner {
         snapshot,
@@ -107,7 +111,7 @@ pub fn plan(
         warnings: Vec::new(),
         hashes: BTreeMap::new(),
     };
-    let items = planner.items();
+    let mut items = planner.items();
     let lineage = Lineage {
         golden: snapshot.name().to_owned(),
         at: lease::whole_seconds(now).to_string(),
@@ -115,10 +119,13 @@ pub fn plan(
         images: planner.sums.images,
         objects: planner.hashes,
     };
+    let namespace = namespace::manifest(&snapshot.golden, spec, rules.policy_name, lineage.text());
+    let mut warnings = planner.warnings;
+    warnings.extend(review::apply(&mut items, &namespace, rules, now));
     Ok(Plan {
-        namespace: namespace::manifest(&snapshot.golden, spec, rules.policy_name, lineage.text()),
+        namespace,
         items,
-        warnings: planner.warnings,
+        warnings,
         hosts: hosts.made.clone(),
         expires_at: lease.expires_at,
     })
@@ -231,7 +238,11 @@ impl Planner<'_> {
         if let Some(reason) = notes.skip {
             return Item::unmade(object, Verdict::Skip, reason);
         }
-        let mut item = Item::unmade(object, Verdict::Copy, "without what identifies the original");
+        let reason = match kind_of(object) {
+            "Secret" => "the policy lists it for copying",
+            _ => "without what identifies the original",
+        };
+        let mut item = Item::unmade(object, Verdict::Copy, reason);
         if !notes.refusals.is_empty() {
             let (why, remedies): (Vec<_>, Vec<_>) = notes.refusals.into_iter().unzip();
             item.verdict = Verdict::Refuse;
@@ -303,6 +314,19 @@ impl Planner<'_> {
         }
         item
     }
+}
+
+/// What the golden's autoscalers size, as far as these are part of the clone.
+fn autoscaled(snapshot: &Snapshot, part: impl Fn(&str, &str) -> bool) -> BTreeSet<String> {
+    const KIND: &str = "HorizontalPodAutoscaler";
+    let scalers = snapshot.of(KIND).filter(|scaler| part(KIND, name_of(scaler)));
+    let text = |scaler: &DynamicObject, field: &str| {
+        let target = scaler.data.pointer(&format!("/spec/scaleTargetRef/{field}"));
+        target.and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    scalers
+        .map(|scaler| format!("{}/{}", text(scaler, "kind"), text(scaler, "name")))
+        .collect()
 }
 
 /// Kind and name of the controller that owns `object`.

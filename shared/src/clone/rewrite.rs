@@ -37,6 +37,8 @@ pub(super) struct Context<'a> {
     pub(super) references: &'a References,
     pub(super) hosts: &'a HostMap,
     pub(super) sanitizer: &'a Sanitizer,
+    /// `Kind/name` of what an autoscaler sizes.
+    pub(super) autoscaled: &'a BTreeSet<String>,
 }
 
 /// What rewriting one object came to.

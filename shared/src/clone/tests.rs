@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::policy::PreviewPolicySpec;
+use crate::protected::Protected;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
@@ -58,6 +59,7 @@ fn planned(snapshot: &Snapshot, spec: &CloneSpec, policy: &PreviewPolicySpec) ->
         Rules {
             policy_name: "demo",
             policy,
+            protected: &Protected::new(["shop".to_owned(), "bank".to_owned()], [policy]),
         },
         "2026-02-01T12:00:00Z".parse().unwrap(),
     )
@@ -406,4 +408,43 @@ fn the_lineage_holds_no_trace_of_a_secret_value() {
     }
     let b = planned(&other, &spec(), &policy(json!({}))).unwrap();
     assert_eq!(a.namespace, b.namespace);
+}
+
+#[test]
+fn what_admission_would_refuse_is_said_before_anything_is_written() {
+    let mut snapshot = shop();
+    for object in &mut snapshot.objects {
+        if object.metadata.name.as_deref() == Some("web")
+            && object.types.as_ref().unwrap().kind == "Deployment"
+        {
+            object.data["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] =
+                json!("http://ledger.bank.svc:80");
+        }
+    }
+    let plan = planned(&snapshot, &spec(), &policy(json!({}))).unwrap();
+    let refused: Vec<_> = plan.refusals().collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].id(), "Deployment/web");
+    assert!(
+        refused[0]
+            .reason
+            .starts_with("protected-endpoint: container web, variable API_URL"),
+        "{}",
+        refused[0].reason
+    );
+}
+
+#[test]
+fn what_the_golden_misses_is_a_warning() {
+    let mut snapshot = shop();
+    snapshot
+        .objects
+        .retain(|object| object.metadata.name.as_deref() != Some("worker-config"));
+    let plan = planned(&snapshot, &spec(), &policy(json!({}))).unwrap();
+    assert_eq!(plan.refusals().count(), 0);
+    assert!(
+        plan.warnings[0].contains("ConfigMap worker-config"),
+        "{:?}",
+        plan.warnings
+    );
 }

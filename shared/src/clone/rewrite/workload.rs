@@ -5,8 +5,16 @@ use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
-    clamp(&mut object.data, context, notes);
-    let by = super::kind_of(object).to_owned() + "/" + super::name_of(object);
+    let by = format!("{}/{}", super::kind_of(object), super::name_of(object));
+    if context.autoscaled.contains(&by) {
+        // Two that set one field would undo each other at every run.
+        if let Some(spec) = object.data.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.remove("replicas");
+        }
+        notes.change("its autoscaler decides about replicas");
+    } else {
+        clamp(&mut object.data, context, notes);
+    }
     let name = super::name_of(object).to_owned();
     if let Some(template) = object.data.pointer_mut("/spec/template") {
         pod::rewrite(template, &name, &by, context, sums, notes);
