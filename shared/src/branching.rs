@@ -53,19 +53,10 @@ impl EnvPlan {
 pub fn plan(container: &Value, environment: &Environment, databases: &[Database]) -> EnvPlan {
     let mut plan = EnvPlan::default();
     let mut composed = BTreeSet::new();
-    let explicit: BTreeSet<&str> = environment
-        .variables
-        .iter()
-        .filter(|v| v.index.is_some())
-        .map(|v| v.name.as_str())
-        .collect();
-    for variable in &environment.variables {
+    for variable in environment.effective() {
         let Some((database, rewritten, dropped)) = meaning(variable, databases) else {
             continue;
         };
-        if variable.index.is_none() && explicit.contains(variable.name.as_str()) {
-            continue;
-        }
         if matches!(rewritten, Rewritten::Composed(_)) {
             composed.insert(database.name.as_str());
         }

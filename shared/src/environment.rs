@@ -103,6 +103,22 @@ pub struct Environment {
     pub missing: Vec<Missing>,
 }
 
+impl Environment {
+    /// What the container finds: of several variables of one name, the last.
+    pub fn effective(&self) -> impl Iterator<Item = &Variable> {
+        let last: BTreeMap<&str, usize> = self
+            .variables
+            .iter()
+            .enumerate()
+            .map(|(at, variable)| (variable.name.as_str(), at))
+            .collect();
+        self.variables
+            .iter()
+            .enumerate()
+            .filter_map(move |(at, variable)| (last[variable.name.as_str()] == at).then_some(variable))
+    }
+}
+
 /// Every ConfigMap and Secret that `container` takes variables from.
 pub fn references(container: &Value) -> Vec<Reference> {
     let mut found = Vec::new();

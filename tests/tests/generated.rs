@@ -12,8 +12,13 @@ fn the_chart_carries_the_crd_of_the_types() {
     // Through a plain JSON value, so that strings which look like something else are quoted by one rule.
     let crd = serde_json::to_value(PreviewPolicy::crd()).unwrap();
     let yaml = serde_saphyr::to_string(&crd).unwrap();
-    let text = format!("# Generated from shared/src/policy.rs: {REGENERATE}=1 cargo test --workspace --test generated\n{yaml}");
-    holds("charts/understudy/crds/previewpolicies.understudy.dev.yaml", &text);
+    let text = format!(
+        "# Generated from shared/src/policy.rs: {REGENERATE}=1 cargo test --workspace --test generated\n{yaml}"
+    );
+    holds(
+        "charts/understudy/crds/previewpolicies.understudy.dev.yaml",
+        &text,
+    );
 }
 
 fn holds(path: &str, text: &str) {
@@ -22,5 +27,8 @@ fn holds(path: &str, text: &str) {
         std::fs::write(&file, text).unwrap();
     }
     let found = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(found == text, "{path} is not what the types say; run: {REGENERATE}=1 cargo test --workspace --test generated");
+    assert!(
+        found == text,
+        "{path} is not what the types say; run: {REGENERATE}=1 cargo test --workspace --test generated"
+    );
 }

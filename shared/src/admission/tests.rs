@@ -45,15 +45,15 @@ fn facts() -> Facts {
     )));
     Facts {
         now: NOW.parse().unwrap(),
-        installation: Installation {
+        installation: Arc::new(Installation {
             namespace: "understudy-system".to_owned(),
             exempt: Exempt {
                 users: vec![],
                 groups: vec!["system:masters".to_owned()],
             },
-        },
-        protected: Protected::new(["shop".to_owned()], [&policy]),
-        policies: [("default".to_owned(), policy)].into(),
+        }),
+        protected: Arc::new(Protected::new(["shop".to_owned()], [&policy])),
+        policies: Arc::new([("default".to_owned(), policy)].into()),
         preview: Some(preview),
         sources: [
             (

@@ -3,23 +3,34 @@
 use super::golden::GoldenData;
 use super::secrets::{Usage, all_branched};
 use crate::branching;
-use crate::environment::{self, Fact, Kind, Origin, Reference, Sources};
+use crate::connection::Connection;
+use crate::environment::{self, Fact, Kind, Origin, Reference, Sources, Variable};
 use crate::policy::PreviewPolicySpec;
 use serde_json::Value;
 
 /// Where the containers of a Pod template stand, below its `spec`.
 pub(super) const LISTS: [&str; 2] = ["initContainers", "containers"];
 
-/// Points every container of `template` at the branches; returns what was done, for people.
+/// What pointing a Pod template at the branches came to, for people.
+#[derive(Debug, Default)]
+pub(super) struct Branched {
+    /// What was changed.
+    pub(super) done: Vec<String>,
+    /// Connections that would leave the clone, as why and remedy.
+    pub(super) outside: Vec<(String, String)>,
+}
+
+/// Points every container of `template` at the branches.
 pub(super) fn branch(
     template: &mut Value,
     by: &str,
     policy: &PreviewPolicySpec,
     golden: &GoldenData,
     usage: &mut Usage,
-) -> Vec<String> {
+) -> Branched {
     let pod = template.clone();
-    let mut done = Vec::new();
+    let mut branched = Branched::default();
+    let done = &mut branched.done;
     for list in LISTS {
         let containers = template
             .pointer_mut(&format!("/spec/{list}"))
@@ -55,13 +66,39 @@ pub(super) fn branch(
                     "{variable} lost its option {option}, which might hold a secret"
                 ));
             }
+            let planned = |name: &str| plan.rewritten.iter().any(|(variable, _)| variable == name);
+            let others = environment
+                .variables
+                .iter()
+                .filter(|variable| !planned(&variable.name));
+            branched
+                .outside
+                .extend(others.filter_map(|variable| outside(container, variable, golden)));
             plan.apply(container);
             drop_empty_sources(container, policy, golden, usage);
             count(container, by, golden, usage);
         }
     }
     done.dedup();
-    done
+    branched
+}
+
+/// A connection that means no policy database and would leave the clone: with the golden's password, to the golden's data.
+fn outside(container: &Value, variable: &Variable, golden: &GoldenData) -> Option<(String, String)> {
+    let connection = Connection::parse(variable.value.as_deref()?)?;
+    let host = connection
+        .hosts()
+        .into_iter()
+        .find(|host| !golden.is_inside(&host.name))?
+        .name;
+    let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
+    Some((
+        format!(
+            "container {name}, variable {} would reach the database server {host}, which is no part of the clone",
+            variable.name
+        ),
+        format!("add {host} to match.hosts of a database of the policy"),
+    ))
 }
 
 /// Takes `envFrom` entries out whose Secret holds nothing but connections that are explicit entries by now.

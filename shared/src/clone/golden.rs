@@ -9,13 +9,16 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use kube::core::DynamicObject;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Data of the golden's ConfigMaps and Secrets, decoded. Prints nothing of itself.
 pub(super) struct GoldenData {
     config_maps: BTreeMap<String, Data>,
     secrets: BTreeMap<String, Data>,
     readable: [bool; 2],
+    name: String,
+    /// Services that lead to Pods of the golden.
+    services: BTreeSet<String>,
 }
 
 impl GoldenData {
@@ -30,7 +33,32 @@ impl GoldenData {
             config_maps: named("ConfigMap", |object| texts(&object.data["data"])),
             secrets: named("Secret", |object| decoded(&object.data["data"])),
             readable: [snapshot.could_read("ConfigMap"), snapshot.could_read("Secret")],
+            name: snapshot.name().to_owned(),
+            services: snapshot
+                .of("Service")
+                .filter(|service| {
+                    service
+                        .data
+                        .pointer("/spec/selector")
+                        .is_some_and(Value::is_object)
+                })
+                .map(|service| name_of(service).to_owned())
+                .collect(),
         }
+    }
+
+    /// Whether `host` leads to Pods of the golden, which the clone has its own of, or stays within the Pod.
+    pub(super) fn is_inside(&self, host: &str) -> bool {
+        let canonical = host::canonical(host);
+        let labels: Vec<&str> = canonical.split('.').collect();
+        let service = match labels.as_slice() {
+            ["localhost"] | ["127", "0", "0", "1"] | ["::1"] => return true,
+            [service] => service,
+            [.., service, namespace, "svc"] if *namespace == self.name => service,
+            [service, namespace] | [_, service, namespace] if *namespace == self.name => service,
+            _ => return false,
+        };
+        self.services.contains(*service)
     }
 
     /// The data of Secret `name`, where it could be read.

@@ -111,6 +111,12 @@ pub(super) fn treatment(group: &str, kind: &str) -> Treatment {
     )
 }
 
+/// Whether no object of `kind`, in whichever group, is ever part of a clone.
+pub(super) fn is_never_made(kind: &str) -> bool {
+    let mut known = KINDS.iter().filter(|(_, known, _)| *known == kind).peekable();
+    known.peek().is_some() && known.all(|(_, _, treatment)| matches!(treatment, Skip(_)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

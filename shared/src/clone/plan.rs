@@ -2,13 +2,13 @@
 
 use super::golden::{GoldenData, database_behind, selects};
 use super::hosts::HostMap;
-use super::kinds::{Treatment, treatment};
+use super::kinds::{Treatment, is_never_made, treatment};
 use super::lineage::{self, Lineage};
 use super::mistake::Mistake;
 use super::references::References;
 use super::rewrite::{self, Context, Sums};
 use super::sanitize::{Sanitizer, is_guardrail};
-use super::snapshot::{Snapshot, group_of, kind_of, name_of};
+use super::snapshot::{Snapshot, Unreadable, group_of, kind_of, name_of};
 use super::spec::CloneSpec;
 use super::verdict::{Item, Verdict, Wave};
 use super::{claims, namespace, review, secrets};
@@ -42,6 +42,8 @@ pub struct Plan {
     pub items: Vec<Item>,
     /// What somebody should look at.
     pub warnings: Vec<String>,
+    /// Kinds that could not be listed and might have been part of the clone.
+    pub unreadable: Vec<Unreadable>,
     /// The clone's hosts, the main one first.
     pub hosts: Vec<String>,
     /// When its lease will end, counted from the time of planning.
@@ -126,6 +128,12 @@ pub fn plan(
         namespace,
         items,
         warnings,
+        unreadable: snapshot
+            .unreadable
+            .iter()
+            .filter(|kind| !is_never_made(&kind.kind))
+            .cloned()
+            .collect(),
         hosts: hosts.made.clone(),
         expires_at: lease.expires_at,
     })

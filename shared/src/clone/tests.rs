@@ -235,7 +235,33 @@ fn unreadable_secrets_are_marked_or_refused() {
 fn without_a_policy_database_the_golden_connection_is_not_copied_either() {
     let plan = planned(&shop(), &spec(), &policy(json!({ "databases": [] }))).unwrap();
     let refused: Vec<_> = plan.refusals().map(Item::id).collect();
-    assert_eq!(refused, ["Secret/shop-db"]);
+    assert_eq!(refused, ["Deployment/worker", "Secret/shop-db"]);
+    let worker = item(&plan, "Deployment", "worker");
+    assert!(
+        worker.reason.contains(
+            "variable SPRING_DATASOURCE_URL would reach the database server db.shop.svc.cluster.local"
+        ),
+        "{}",
+        worker.reason
+    );
+    assert!(!worker.reason.contains("hunter2"));
+}
+
+#[test]
+fn a_database_that_is_part_of_the_golden_is_part_of_the_clone() {
+    let mut snapshot = shop();
+    for object in &mut snapshot.objects {
+        if object.metadata.name.as_deref() == Some("web")
+            && object.types.as_ref().unwrap().kind == "Deployment"
+        {
+            object.data["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] =
+                json!("postgres://u:p@redis.shop/x");
+        }
+    }
+    let plan = planned(&snapshot, &spec(), &policy(json!({}))).unwrap();
+    assert_eq!(plan.refusals().count(), 0);
+    let container = &made(&plan, "Deployment", "web").data["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["env"][0]["value"], "postgres://u:p@redis.shop-pr-7/x");
 }
 
 #[test]

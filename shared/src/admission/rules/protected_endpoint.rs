@@ -22,7 +22,7 @@ fn review(_: &Request, facts: &Facts, draft: &mut Draft) {
     let pod = draft.object().clone();
     for (list, index, container) in containers(&pod) {
         let name = container["name"].as_str().unwrap_or_default();
-        for variable in environment::resolve(&pod, container, facts).variables {
+        for variable in environment::resolve(&pod, container, facts).effective() {
             let Some((host, why)) = variable
                 .value
                 .as_deref()

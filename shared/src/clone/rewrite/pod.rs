@@ -29,8 +29,9 @@ pub(super) fn rewrite(
         spec.remove("nodeName");
     }
     images(template, workload, context, sums, notes);
-    let done = databases::branch(template, by, context.policy, context.data, &mut sums.usage);
-    notes.changes.extend(done);
+    let branched = databases::branch(template, by, context.policy, context.data, &mut sums.usage);
+    notes.changes.extend(branched.done);
+    notes.refusals.extend(branched.outside);
     count(template, by, &mut sums.usage);
     privileges(template, by, context, notes);
 }

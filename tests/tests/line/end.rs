@@ -1,0 +1,83 @@
+//! Everything ends, and leaves nothing on the database server.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use serde_json::json;
+use understudy::keys;
+use understudy_tests::testbed::{User, eventually};
+
+use crate::stage::{client, ready_preview, secret, stage};
+
+/// A namespace with Pods in it takes ten seconds and more to go on an idle server.
+const END: Duration = Duration::from_secs(120);
+
+async fn gone(name: &str) {
+    let namespaces: Api<Namespace> = Api::all(client(User::Admin).await);
+    eventually(END, "the namespace is gone", || async {
+        let found = namespaces.get_opt(name).await?;
+        ensure!(found.is_none(), "{:?}", found.map(|namespace| (namespace.metadata.annotations, namespace.status)));
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+/// Neither database nor role of this name is left on the previews' server.
+async fn branch_gone(branch: &str) {
+    let bed = stage().await.bed();
+    eventually(END, "the branch is gone from the server", || async {
+        let server = bed.previews().connect("postgres").await?;
+        let query = "SELECT (SELECT count(*) FROM pg_database WHERE datname = $1) + (SELECT count(*) FROM pg_roles WHERE rolname = $1)";
+        let left: i64 = server.query_one(query, &[&branch]).await?.get(0);
+        ensure!(left == 0, "{left} of database and role are left");
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_lease_ends_nothing_is_left() {
+    let name = ready_preview("end").await;
+    let branch = secret(&name, &keys::branch_secret("app")).await["dbname"].clone();
+    let deployments: Api<Deployment> = Api::namespaced(client(User::Developer).await, &name);
+    let deployment = json!({ "metadata": { "name": "web" }, "spec": { "selector": { "matchLabels": { "app": "web" } },
+        "template": { "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [{ "name": "web", "image": "x" }] } } } });
+    deployments.create(&PostParams::default(), &serde_json::from_value(deployment).unwrap()).await.unwrap();
+    let namespaces: Api<Namespace> = Api::all(client(User::Developer).await);
+    let soon = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 2).unwrap();
+    let end = Patch::Merge(json!({ "metadata": { "annotations": { keys::EXPIRES_AT: soon.to_string() } } }));
+    namespaces.patch(&name, &PatchParams::default(), &end).await.unwrap();
+    gone(&name).await;
+    branch_gone(&branch).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_the_namespace_drops_its_branch() {
+    let name = ready_preview("end").await;
+    let branch = secret(&name, &keys::branch_secret("app")).await["dbname"].clone();
+    let namespaces: Api<Namespace> = Api::all(client(User::Developer).await);
+    namespaces.delete(&name, &DeleteParams::default()).await.unwrap();
+    gone(&name).await;
+    branch_gone(&branch).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_without_our_mark_is_never_touched() {
+    // E04
+    let bed = stage().await.bed();
+    let server = bed.previews().connect("postgres").await.unwrap();
+    let name = format!("preview_foreign_{:08x}", rand::random::<u32>());
+    server.batch_execute(&format!("CREATE ROLE {name}; COMMENT ON ROLE {name} IS 'understudy: by hand'")).await.unwrap();
+    let preview = ready_preview("end").await;
+    Api::<Namespace>::all(client(User::Developer).await).delete(&preview, &DeleteParams::default()).await.unwrap();
+    gone(&preview).await;
+    let left: i64 =
+        server.query_one("SELECT count(*) FROM pg_roles WHERE rolname = $1", &[&name]).await.unwrap().get(0);
+    assert_eq!(left, 1);
+}
