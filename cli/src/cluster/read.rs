@@ -4,7 +4,7 @@ use super::{Cluster, PARALLEL, Resources, explain};
 use crate::error::{Exit, Failure};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
+use k8s_openapi::api::core::v1::{Event, Namespace, Pod, Secret};
 use kube::api::{Api, ListParams};
 use kube::core::{DynamicObject, TypeMeta};
 use kube::discovery::{ApiCapabilities, ApiResource, Discovery, Scope, verbs};
@@ -181,10 +181,13 @@ impl Cluster {
     }
 
     /// The golden as it may be read: one consistent list per kind, in parallel.
+    ///
+    /// Where Secrets may not be listed, those in `copied` are read by name: an administrator may have granted just these.
     pub async fn snapshot(
         &self,
         golden: Namespace,
         installed: &Installed,
+        copied: &[String],
     ) -> Result<(Snapshot, Resources), Failure> {
         let name = golden.metadata.name.clone().unwrap_or_default();
         let lists = stream::iter(installed.listable.clone()).map(|resource| {
@@ -217,7 +220,7 @@ impl Cluster {
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 405) => {}
                 Err(kube::Error::Api(status)) if matches!(status.code, 403 | 503) => {
                     let why = if status.code == 403 {
-                        "you may not list it".to_owned()
+                        "you may not list them".to_owned()
                     } else {
                         status.message
                     };
@@ -235,9 +238,35 @@ impl Cluster {
             }
             resources.insert((types.api_version, types.kind), resource);
         }
+        if !snapshot.could_read("Secret") {
+            snapshot.objects.extend(self.secrets(&name, copied).await?);
+        }
         snapshot.objects.sort_by(|a, b| key(a).cmp(&key(b)));
         snapshot.unreadable.sort_by(|a, b| a.kind.cmp(&b.kind));
         Ok((snapshot, resources))
+    }
+
+    /// The Secrets of `names` that may be read.
+    async fn secrets(&self, namespace: &str, names: &[String]) -> Result<Vec<DynamicObject>, Failure> {
+        let resource = ApiResource::erase::<Secret>(&());
+        let reads = names.iter().map(|name| {
+            let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
+            async move {
+                match api.get_opt(name).await {
+                    Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
+                    Err(error) => Err(explain(
+                        format!("cannot read Secret {name} of {namespace}"),
+                        &error,
+                    )),
+                    Ok(found) => Ok(found),
+                }
+            }
+        });
+        let found: Vec<_> = futures::future::join_all(reads)
+            .await
+            .into_iter()
+            .collect::<Result<_, _>>()?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// What runs in `namespace`; what may not be read is empty.

@@ -15,9 +15,11 @@ use crate::progress::Progress;
 use crate::settings::{Clone, Output};
 use jiff::Timestamp;
 use serde_json::json;
-use understudy::clone::{Mistake, Plan, Rules, Snapshot, plan};
+use std::collections::BTreeMap;
+use understudy::clone::{Mistake, Plan, Rules, plan};
 use understudy::policy::PreviewPolicySpec;
 use understudy::protected::Protected;
+use understudy::violation::printable;
 
 /// Clones a golden.
 pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Result<(), Failure> {
@@ -28,7 +30,7 @@ pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Resul
     let golden = cluster.golden(&settings.golden).await?;
     let existing = cluster.namespace(&settings.spec.name).await?;
     let target = target::check(existing, &settings)?;
-    let (snapshot, resources) = cluster.snapshot(golden, &installed).await?;
+    let (snapshot, resources) = cluster.snapshot(golden, &installed, &policy.secrets.copy).await?;
     // Whoever may not list namespaces still knows this one.
     let goldens = cluster
         .goldens()
@@ -44,10 +46,10 @@ pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Resul
         &format!("read {} objects of {}", snapshot.objects.len(), settings.golden),
         json!({ "event": "read", "golden": settings.golden, "objects": snapshot.objects.len() }),
     );
-    report(&snapshot, &plan, &settings, printer);
+    report(&plan, printer);
     if settings.dry_run {
         drop(progress);
-        render::show(&plan, &snapshot, &settings, printer)?;
+        render::show(&plan, &settings, printer)?;
         return refusals(&plan, &settings);
     }
     refusals(&plan, &settings)?;
@@ -80,7 +82,7 @@ pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Resul
 }
 
 fn policy<'p>(
-    policies: &'p std::collections::BTreeMap<String, PreviewPolicySpec>,
+    policies: &'p BTreeMap<String, PreviewPolicySpec>,
     settings: &Clone,
 ) -> Result<&'p PreviewPolicySpec, Failure> {
     policies.get(&settings.policy).ok_or_else(|| {
@@ -125,15 +127,19 @@ fn mistaken(mistakes: Vec<Mistake>) -> Failure {
 }
 
 /// What could not be read, and what somebody should look at.
-fn report(snapshot: &Snapshot, plan: &Plan, settings: &Clone, printer: &Printer) {
-    for unreadable in &snapshot.unreadable {
-        printer.warn(&format!(
-            "{} of {} are not part of the clone: {}",
-            unreadable.kind, settings.golden, unreadable.why
-        ));
+fn report(plan: &Plan, printer: &Printer) {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for unreadable in &plan.unreadable {
+        reasons.entry(&unreadable.why).or_default().push(&unreadable.kind);
+    }
+    for (why, kinds) in reasons {
+        printer.warn(&printable(&format!(
+            "not part of the clone: {} ({why})",
+            kinds.join(", ")
+        )));
     }
     for warning in &plan.warnings {
-        printer.warn(&understudy::violation::printable(warning));
+        printer.warn(&printable(warning));
     }
 }
 

@@ -66,14 +66,14 @@ pub(super) fn branch(
                     "{variable} lost its option {option}, which might hold a secret"
                 ));
             }
-            let planned = |name: &str| plan.rewritten.iter().any(|(variable, _)| variable == name);
-            let others = environment
-                .variables
-                .iter()
-                .filter(|variable| !planned(&variable.name));
-            branched
-                .outside
-                .extend(others.filter_map(|variable| outside(container, variable, golden)));
+            for (index, variable) in environment.variables.iter().enumerate() {
+                let same = |other: &Variable| other.name == variable.name;
+                let overridden = environment.variables[index + 1..].iter().any(same);
+                let planned = plan.rewritten.iter().any(|(name, _)| *name == variable.name);
+                if !overridden && !planned {
+                    branched.outside.extend(outside(container, variable, golden));
+                }
+            }
             plan.apply(container);
             drop_empty_sources(container, policy, golden, usage);
             count(container, by, golden, usage);

@@ -6,16 +6,16 @@ use crate::printer::Printer;
 use crate::settings::{Clone, Output};
 use crate::table::table;
 use serde_json::{Value, json};
-use understudy::clone::{Item, Plan, Snapshot, Verdict, Wave};
+use understudy::clone::{Item, Plan, Verdict, Wave};
 
 /// Stands for what is not shown.
 const HIDDEN: &str = "(not shown)";
 
 /// Writes the plan to stdout.
-pub fn show(plan: &Plan, snapshot: &Snapshot, settings: &Clone, printer: &Printer) -> Result<(), Failure> {
+pub fn show(plan: &Plan, settings: &Clone, printer: &Printer) -> Result<(), Failure> {
     match settings.output {
         Output::Table => data(printer, &verdicts(plan)),
-        Output::Json => data(printer, &json(&document(plan, snapshot, settings))?),
+        Output::Json => data(printer, &json(&document(plan, settings))?),
         Output::Yaml => {
             let namespace =
                 json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": plan.namespace.metadata });
@@ -71,7 +71,7 @@ fn reason(item: &Item) -> String {
     }
 }
 
-fn document(plan: &Plan, snapshot: &Snapshot, settings: &Clone) -> Value {
+fn document(plan: &Plan, settings: &Clone) -> Value {
     let items: Vec<_> = plan
         .items
         .iter()
@@ -83,7 +83,7 @@ fn document(plan: &Plan, snapshot: &Snapshot, settings: &Clone) -> Value {
             })
         })
         .collect();
-    let unreadable: Vec<_> = snapshot
+    let unreadable: Vec<_> = plan
         .unreadable
         .iter()
         .map(|kind| json!({ "kind": kind.kind, "why": kind.why }))
