@@ -8,39 +8,49 @@ mod list;
 mod wait;
 
 use crate::args::{Cli, Verb};
-use crate::cluster::{Cluster, connect};
+use crate::cluster::connect;
 use crate::error::{Exit, Failure};
 use crate::printer::Printer;
-use crate::settings::{self, Connection};
+use crate::settings::{self, Connection, Output};
 use serde::Serialize;
+
+/// What is to be done, read from what was typed before any cluster is asked.
+enum Task {
+    Clone(Box<settings::Clone>),
+    List(Option<String>, Output),
+    Describe(String, Output),
+    Extend(settings::Extend),
+    Destroy(settings::Destroy),
+}
+
+impl Task {
+    fn new(verb: Verb) -> Result<Self, Failure> {
+        Ok(match verb {
+            Verb::Clone(args) => Task::Clone(Box::new(settings::Clone::new(args)?)),
+            Verb::List(args) => Task::List(args.parent.map(settings::preview).transpose()?, args.output),
+            Verb::Describe(args) => Task::Describe(settings::preview(args.name)?, args.output),
+            Verb::Extend(args) => Task::Extend(settings::Extend::new(args)?),
+            Verb::Destroy(args) => Task::Destroy(settings::Destroy::new(args)?),
+        })
+    }
+}
 
 /// Does what was typed.
 pub async fn run(cli: Cli, printer: &Printer) -> Result<(), Failure> {
     let connection = Connection::new(&cli.global);
-    // What was typed is read before the cluster is asked.
-    match cli.verb {
-        Verb::Clone(args) => {
-            let settings = settings::Clone::new(args)?;
-            clone::run(&reach(&connection).await?, settings, printer).await
-        }
-        Verb::List(args) => list::run(&reach(&connection).await?, args.parent, args.output, printer).await,
-        Verb::Describe(args) => {
-            let name = settings::preview(args.name)?;
-            describe::run(&reach(&connection).await?, &name, args.output, printer).await
-        }
-        Verb::Extend(args) => {
-            let settings = settings::Extend::new(args)?;
-            extend::run(&reach(&connection).await?, settings, printer).await
-        }
-        Verb::Destroy(args) => {
-            let settings = settings::Destroy::new(args)?;
-            destroy::run(&reach(&connection).await?, settings, printer).await
-        }
-    }
-}
-
-async fn reach(connection: &Connection) -> Result<Cluster, Failure> {
-    connect(connection).await
+    let task = Task::new(cli.verb)?;
+    let cluster = connect(&connection).await?;
+    let done = match task {
+        Task::Clone(settings) => clone::run(&cluster, *settings, printer).await,
+        Task::List(parent, output) => list::run(&cluster, parent, output, printer).await,
+        Task::Describe(name, output) => describe::run(&cluster, &name, output, printer).await,
+        Task::Extend(settings) => extend::run(&cluster, settings, printer).await,
+        Task::Destroy(settings) => destroy::run(&cluster, settings, printer).await,
+    };
+    done.map_err(|failure| match failure.exit {
+        Exit::NoCluster => failure.caused_by(format!("the context's server is {}", cluster.url)),
+        _ => failure,
+    })
 }
 
 /// Writes data to stdout.

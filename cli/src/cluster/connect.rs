@@ -47,6 +47,10 @@ fn unusable(error: &KubeconfigError, connection: &Connection) -> Failure {
         KubeconfigError::ReadConfig(error, path) => failure
             .caused_by(format!("{}: {error}", path.display()))
             .hint("export KUBECONFIG=FILE, or add --kubeconfig FILE"),
+        // What the parser found would show a part of the file, and credentials stand in it.
+        KubeconfigError::Parse(_) => failure
+            .caused_by("the file is no YAML of a kubeconfig")
+            .hint("kubectl config view --minify"),
         error => {
             let file = connection
                 .kubeconfig

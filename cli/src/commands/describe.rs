@@ -2,7 +2,7 @@
 
 use super::list::{annotation, label, phase, summary};
 use super::{data, json, yaml};
-use crate::cluster::{Cluster, Existing};
+use crate::cluster::{Cluster, Existing, Workloads};
 use crate::error::Failure;
 use crate::holding::{Standing, standings};
 use crate::printer::Printer;
@@ -19,13 +19,14 @@ use understudy::violation::printable;
 pub async fn run(cluster: &Cluster, name: &str, output: Output, printer: &Printer) -> Result<(), Failure> {
     let existing = cluster.preview(name).await?;
     // Whoever may read the namespace may not always read what is in it.
-    let (standings, unreadable) = match cluster.workloads(name).await {
-        Ok(workloads) => (standings(&existing.preview, &workloads), None),
-        Err(failure) => (Vec::new(), Some(failure)),
+    let (workloads, unreadable) = match cluster.workloads(name).await {
+        Ok(workloads) => (workloads, None),
+        Err(failure) => (Workloads::default(), Some(failure)),
     };
+    let standings = standings(&existing.preview, &workloads);
     match output {
         Output::Table => {
-            data(printer, &text(&existing, &standings))?;
+            data(printer, &text(&existing, &workloads.urls, &standings))?;
             if let Some(failure) = unreadable {
                 printer.warn(&format!("{}: {}", failure.what, failure.causes.join("; ")));
             }
@@ -36,10 +37,13 @@ pub async fn run(cluster: &Cluster, name: &str, output: Output, printer: &Printe
         }
         output => {
             let mut document = summary(&existing);
-            let workloads = standings
+            let running = standings
                 .iter()
                 .map(|s| json!({ "workload": s.id, "ready": s.ready, "wanted": s.wanted, "why": s.why }));
-            document["workloads"] = workloads.collect();
+            if document["url"].is_null() {
+                document["url"] = json!(workloads.urls.first());
+            }
+            document["workloads"] = running.collect();
             document["lineage"] = annotation(&existing.namespace, keys::LINEAGE)
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default();
@@ -55,13 +59,21 @@ pub async fn run(cluster: &Cluster, name: &str, output: Output, printer: &Printe
     }
 }
 
-fn text(existing: &Existing, standings: &[Standing]) -> String {
+fn text(existing: &Existing, urls: &[String], standings: &[Standing]) -> String {
     let (preview, namespace, now) = (&existing.preview, &existing.namespace, Timestamp::now());
     let mut lines: Vec<(&str, String)> = vec![("Preview", preview.name.clone()), ("Phase", phase(existing))];
     let mut known =
         |title: &'static str, value: Option<String>| lines.extend(value.map(|value| (title, value)));
     known("Message", annotation(namespace, keys::MESSAGE).map(str::to_owned));
-    known("URL", annotation(namespace, keys::URL).map(str::to_owned));
+    known(
+        "URL",
+        annotation(namespace, keys::URL)
+            .map(str::to_owned)
+            .or_else(|| urls.first().cloned()),
+    );
+    urls.iter()
+        .skip(1)
+        .for_each(|url| known("Also at", Some(url.clone())));
     known("Owner", preview.owner.clone());
     known(
         "Made by",

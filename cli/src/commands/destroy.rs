@@ -13,6 +13,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use understudy::keys;
 use understudy::lease::whole_seconds;
+use understudy::phase::Phase;
+use understudy::preview::Preview;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -97,14 +99,18 @@ async fn gone(cluster: &Cluster, name: &str, timeout: Duration, printer: &Printe
 /// What stands between now and the end.
 fn left(namespace: &Namespace) -> String {
     if namespace.metadata.deletion_timestamp.is_none() {
+        let preview = Preview::of(&namespace.metadata);
+        let begun = preview.is_some_and(|preview| preview.phase == Some(Phase::Expired));
         let message = namespace
             .metadata
             .annotations
             .as_ref()
             .and_then(|all| all.get(keys::MESSAGE));
-        return message
-            .cloned()
-            .unwrap_or_else(|| "the controller has not begun yet".to_owned());
+        return match message {
+            Some(message) if begun => message.clone(),
+            _ if begun => "the controller is ending it".to_owned(),
+            _ => "the controller has not begun yet".to_owned(),
+        };
     }
     let conditions = namespace
         .status
