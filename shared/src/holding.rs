@@ -35,7 +35,8 @@ pub fn action(pod: &Value, sealed: bool, branches_ready: bool, facts: &Facts) ->
         };
     }
     if has_gate(pod, keys::GATE_REVIEW) {
-        let resolved = sealed
+        let resolved = replaceable
+            && sealed
             && !again(pod, facts)
                 .reasons()
                 .contains(&Reason::EnvironmentUnresolved);
@@ -115,3 +116,6 @@ fn is_finished(pod: &Value) -> bool {
 fn again(pod: &Value, facts: &Facts) -> Decision {
     review(&creation(pod), facts)
 }
+
+#[cfg(test)]
+mod tests;

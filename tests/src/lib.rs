@@ -4,6 +4,7 @@
 //! [`programs`] makes one executable answer for every program of ours, because cargo builds only the executables of
 //! the package it runs.
 
+pub mod demo;
 pub mod programs;
 pub mod shop;
 pub mod testbed;

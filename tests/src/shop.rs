@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, Secret};
-use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource};
@@ -118,7 +118,8 @@ async fn golden(bed: &TestBed) -> Result<()> {
     Ok(())
 }
 
-/// The developer may read the golden (not its Secrets) and make namespaces, and nothing else.
+/// The developer may read the golden, of its Secrets the one that the policy lets a clone take along, and make
+/// namespaces; nothing else.
 async fn developer(bed: &TestBed) -> Result<()> {
     let subject = json!([{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "developers" }]);
     let role = |name: &str| json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name });
@@ -127,6 +128,17 @@ async fn developer(bed: &TestBed) -> Result<()> {
         "metadata": { "name": "developers-view" }, "roleRef": role("view"), "subjects": subject,
     });
     apply::<RoleBinding>(bed, Some(GOLDEN), "developers-view", &view).await?;
+    let sandbox_key = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": "developers-sandbox-key" },
+        "rules": [{ "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["shop-api"], "verbs": ["get"] }],
+    });
+    apply::<Role>(bed, Some(GOLDEN), "developers-sandbox-key", &sandbox_key).await?;
+    let read = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": { "name": "developers-sandbox-key" }, "subjects": subject,
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "developers-sandbox-key" },
+    });
+    apply::<RoleBinding>(bed, Some(GOLDEN), "developers-sandbox-key", &read).await?;
     let create = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
         "metadata": { "name": "developers-create-previews" }, "roleRef": role("understudy-creator"), "subjects": subject,
