@@ -11,6 +11,7 @@
 
 mod claims;
 mod databases;
+mod embedded;
 mod golden;
 mod hosts;
 mod image;
@@ -26,6 +27,7 @@ mod sanitize;
 mod secrets;
 mod snapshot;
 mod spec;
+mod survey;
 mod verdict;
 
 pub use image::{ImageOverride, InvalidImage};

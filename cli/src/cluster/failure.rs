@@ -8,6 +8,9 @@ use std::error::Error as _;
 /// Our webhook's entries, as the API server names them.
 const OUR_WEBHOOKS: &str = ".understudy.dev";
 
+/// How validation begins when mutation never saw the namespace.
+const NOT_MUTATED: &str = "lease-granted:";
+
 /// The failure behind `error` while doing `what`.
 pub fn explain(what: impl Into<String>, error: &Error) -> Failure {
     let what = what.into();
@@ -71,6 +74,11 @@ fn refused(what: String, status: &Status) -> Failure {
             causes,
             ..Failure::new(Exit::Taken, what)
         },
+        422 if causes.iter().any(|cause| cause.starts_with(NOT_MUTATED)) => Failure {
+            causes,
+            ..Failure::new(Exit::NotInstalled, what)
+        }
+        .hint("kubectl get mutatingwebhookconfiguration understudy: is it there?"),
         400 | 403 | 422 => Failure {
             causes,
             ..Failure::new(Exit::Refused, what)

@@ -1,11 +1,12 @@
 //! Variables that mean a golden database, planned onto the branches; and what still needs a Secret afterwards.
 
+use super::embedded;
 use super::golden::GoldenData;
 use super::secrets::{Usage, all_branched};
 use crate::branching;
 use crate::connection::Connection;
 use crate::environment::{self, Fact, Kind, Origin, Reference, Sources, Variable};
-use crate::policy::PreviewPolicySpec;
+use crate::policy::{Database, PreviewPolicySpec};
 use serde_json::Value;
 
 /// Where the containers of a Pod template stand, below its `spec`.
@@ -70,10 +71,18 @@ pub(super) fn branch(
                 let same = |other: &Variable| other.name == variable.name;
                 let overridden = environment.variables[index + 1..].iter().any(same);
                 let planned = plan.rewritten.iter().any(|(name, _)| *name == variable.name);
-                if !overridden && !planned {
-                    branched.outside.extend(outside(container, variable, golden));
+                // A Secret that is not copied has a verdict of its own.
+                let judged = matches!(&variable.origin, Origin::Key(Reference { kind: Kind::Secret, name }, _)
+                    if !policy.secrets.copy.contains(name));
+                if !overridden && !planned && !judged {
+                    branched
+                        .outside
+                        .extend(outside(container, variable, golden, &policy.databases));
                 }
             }
+            branched
+                .outside
+                .extend(words(container, golden, &policy.databases));
             plan.apply(container);
             drop_empty_sources(container, policy, golden, usage);
             count(container, by, golden, usage);
@@ -84,14 +93,26 @@ pub(super) fn branch(
 }
 
 /// A connection that means no policy database and would leave the clone: with the golden's password, to the golden's data.
-fn outside(container: &Value, variable: &Variable, golden: &GoldenData) -> Option<(String, String)> {
-    let connection = Connection::parse(variable.value.as_deref()?)?;
+fn outside(
+    container: &Value,
+    variable: &Variable,
+    golden: &GoldenData,
+    databases: &[Database],
+) -> Option<(String, String)> {
+    let value = variable.value.as_deref()?;
+    let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
+    let Some(connection) = Connection::parse(value) else {
+        let why = embedded::leak(value, golden, databases)?;
+        return Some((
+            format!("container {name}, variable {} {why}", variable.name),
+            "give the connection a variable of its own".to_owned(),
+        ));
+    };
     let host = connection
         .hosts()
         .into_iter()
         .find(|host| !golden.is_inside(&host.name))?
         .name;
-    let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
     Some((
         format!(
             "container {name}, variable {} would reach the database server {host}, which is no part of the clone",
@@ -99,6 +120,25 @@ fn outside(container: &Value, variable: &Variable, golden: &GoldenData) -> Optio
         ),
         format!("add {host} to match.hosts of a database of the policy"),
     ))
+}
+
+/// Connections in command or arguments: what stands there is in clear.
+fn words(container: &Value, golden: &GoldenData, databases: &[Database]) -> Option<(String, String)> {
+    let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
+    ["command", "args"].into_iter().find_map(|part| {
+        let words = container
+            .get(part)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let why = words
+            .filter_map(Value::as_str)
+            .find_map(|word| embedded::leak(word, golden, databases))?;
+        Some((
+            format!("container {name}, {part} {why}"),
+            "give the connection a variable of its own".to_owned(),
+        ))
+    })
 }
 
 /// Takes `envFrom` entries out whose Secret holds nothing but connections that are explicit entries by now.

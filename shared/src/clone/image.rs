@@ -84,10 +84,8 @@ fn check(image: &str) -> Result<(), InvalidImage> {
     let mut parts: Vec<&str> = name.split('/').collect();
     let registry =
         |part: &str| part.contains(['.', ':']) || part == "localhost" || part.chars().any(char::is_uppercase);
-    if parts.len() > 1 && registry(parts[0]) {
-        if !is_registry(parts.remove(0)) {
-            return malformed("the registry before the first / must be a host with an optional port");
-        }
+    if parts.len() > 1 && registry(parts[0]) && !is_registry(parts.remove(0)) {
+        return malformed("the registry before the first / must be a host with an optional port");
     }
     if parts.iter().all(|part| is_component(part)) {
         Ok(())

@@ -10,6 +10,7 @@ use super::rewrite::{self, Context, Sums};
 use super::sanitize::{Sanitizer, is_guardrail};
 use super::snapshot::{Snapshot, Unreadable, group_of, kind_of, name_of};
 use super::spec::CloneSpec;
+use super::survey::{self, controller};
 use super::verdict::{Item, Verdict, Wave};
 use super::{claims, namespace, review, secrets};
 use crate::lease::{self, Lease};
@@ -19,7 +20,6 @@ use crate::protected::Protected;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::DynamicObject;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The rules a clone lives under.
@@ -82,7 +82,7 @@ pub fn plan(
         policy: rules.policy_name.to_owned(),
         limits: Box::new(rules.policy.lifetime.clone()),
     });
-    mistakes.extend(check_images(snapshot, spec));
+    mistakes.extend(survey::check_images(snapshot, spec));
     let lease = match lease {
         Ok(lease) if mistakes.is_empty() => lease,
         Ok(_) => return Err(mistakes),
@@ -95,16 +95,25 @@ pub fn plan(
     let part = |kind: &str, name: &str| !spec.without.iter().any(|without| without.names(kind, name));
     let hosts = HostMap::new(snapshot, clone, rules.policy, part);
     let services = snapshot.of("Service").map(|service| name_of(service).to_owned());
+    let left_out = snapshot
+        .of("Service")
+        .filter(|service| {
+            !part("Service", name_of(service))
+                || database_behind(&rules.policy.databases, snapshot.name(), service).is_some()
+        })
+        .map(|service| name_of(service).to_owned())
+        .collect();
     let context = Context {
         golden: snapshot.name(),
         spec,
         policy_name: rules.policy_name,
         policy: rules.policy,
         data: &GoldenData::new(snapshot),
-        references: &References::new(snapshot.name(), clone, services, hosts.texts()),
+        references: &References::new(snapshot.name(), clone, services, hosts.texts()).without(left_out),
         hosts: &hosts,
         sanitizer: &Sanitizer::new(snapshot.name(), clone, &snapshot.objects),
-        autoscaled: &autoscaled(snapshot, part),
+        mounted: &survey::mounted(snapshot),
+        autoscaled: &survey::autoscaled(snapshot, part),
     };
     let mut planner = Planner {
         snapshot,
@@ -324,28 +333,6 @@ impl Planner<'_> {
     }
 }
 
-/// What the golden's autoscalers size, as far as these are part of the clone.
-fn autoscaled(snapshot: &Snapshot, part: impl Fn(&str, &str) -> bool) -> BTreeSet<String> {
-    const KIND: &str = "HorizontalPodAutoscaler";
-    let scalers = snapshot.of(KIND).filter(|scaler| part(KIND, name_of(scaler)));
-    let text = |scaler: &DynamicObject, field: &str| {
-        let target = scaler.data.pointer(&format!("/spec/scaleTargetRef/{field}"));
-        target.and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    scalers
-        .map(|scaler| format!("{}/{}", text(scaler, "kind"), text(scaler, "name")))
-        .collect()
-}
-
-/// Kind and name of the controller that owns `object`.
-fn controller(object: &DynamicObject) -> Option<(&str, &str)> {
-    let owners = object.metadata.owner_references.iter().flatten();
-    owners
-        .filter(|owner| owner.controller == Some(true))
-        .map(|owner| (owner.kind.as_str(), owner.name.as_str()))
-        .next()
-}
-
 fn check_name(spec: &CloneSpec) -> Vec<Mistake> {
     let name = spec.name.as_str();
     let why = if !names::is_dns_label(name) {
@@ -365,43 +352,4 @@ fn check_name(spec: &CloneSpec) -> Vec<Mistake> {
     })
     .into_iter()
     .collect()
-}
-
-/// Every `--image` must mean exactly one kind of container.
-fn check_images(snapshot: &Snapshot, spec: &CloneSpec) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    let mut containers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for kind in ["Deployment", "StatefulSet", "CronJob", "Job"] {
-        for object in snapshot.of(kind).filter(|object| controller(object).is_none()) {
-            let pointer = if kind == "CronJob" {
-                "/spec/jobTemplate/spec/template"
-            } else {
-                "/spec/template"
-            };
-            let template = object.data.pointer(pointer).unwrap_or(&Value::Null);
-            let names = rewrite::containers(template).filter_map(|c| c.get("name").and_then(Value::as_str));
-            containers.entry(name_of(object)).or_default().extend(names);
-        }
-    }
-    let all: BTreeSet<&str> = containers.values().flatten().copied().collect();
-    let mut seen = BTreeSet::new();
-    for image in &spec.images {
-        if !seen.insert(&image.name) {
-            mistakes.push(Mistake::TwoImages(image.name.clone()));
-        } else if !all.contains(image.name.as_str()) {
-            let join = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
-            match containers.get(image.name.as_str()) {
-                Some(names) if names.len() == 1 => {}
-                Some(names) => mistakes.push(Mistake::AmbiguousImage {
-                    image: image.clone(),
-                    known: join(names),
-                }),
-                None => mistakes.push(Mistake::UnknownImage {
-                    image: image.clone(),
-                    known: join(&all),
-                }),
-            }
-        }
-    }
-    mistakes
 }

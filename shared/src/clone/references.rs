@@ -12,6 +12,7 @@ pub(super) struct References {
     golden: String,
     clone: String,
     services: BTreeSet<String>,
+    left_out: BTreeSet<String>,
     hosts: BTreeMap<String, String>,
 }
 
@@ -22,6 +23,8 @@ pub(super) struct Found {
     pub(super) rewritten: Vec<String>,
     /// Paths of what looks like a reference, with the text in question; left as it is.
     pub(super) doubtful: Vec<(String, String)>,
+    /// Paths of references to Services that are no part of the clone, with the text in question.
+    pub(super) dangling: Vec<(String, String)>,
 }
 
 /// Fields whose strings never name a namespace or a Service.
@@ -38,8 +41,24 @@ impl References {
             golden: golden.to_owned(),
             clone: clone.to_owned(),
             services: services.into_iter().collect(),
+            left_out: BTreeSet::new(),
             hosts,
         }
+    }
+
+    /// The same, where the Services `left_out` are no part of the clone.
+    pub(super) fn without(self, left_out: BTreeSet<String>) -> Self {
+        References { left_out, ..self }
+    }
+
+    /// Whether `token` names, in a spelling that is certain, a Service that is no part of the clone.
+    fn dangles(&self, token: &str) -> bool {
+        let canonical = crate::host::canonical(token);
+        let mut labels = canonical.strip_suffix(".svc").unwrap_or(&canonical).rsplit('.');
+        labels.next() == Some(&self.golden)
+            && labels
+                .next()
+                .is_some_and(|service| self.left_out.contains(service))
     }
 
     /// Rewrites every string below `value`; `path` is where it stands.
@@ -94,6 +113,12 @@ impl References {
 
     /// Rewrites the text at `path`.
     pub(super) fn place(&self, text: &mut String, path: &str, found: &mut Found) {
+        for token in text
+            .split(|c| !is_host_char(c))
+            .filter(|token| self.dangles(token))
+        {
+            found.dangling.push((path.to_owned(), token.to_owned()));
+        }
         let (new, doubtful) = self.text(text);
         found
             .doubtful

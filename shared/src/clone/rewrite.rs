@@ -37,6 +37,8 @@ pub(super) struct Context<'a> {
     pub(super) references: &'a References,
     pub(super) hosts: &'a HostMap,
     pub(super) sanitizer: &'a Sanitizer,
+    /// ConfigMaps that some Pod mounts as files.
+    pub(super) mounted: &'a BTreeSet<String>,
     /// `Kind/name` of what an autoscaler sizes.
     pub(super) autoscaled: &'a BTreeSet<String>,
 }
@@ -118,6 +120,9 @@ fn refer(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
         ));
     }
     let id = format!("{}/{}", kind_of(object), name_of(object));
+    notes.warnings.extend(found.dangling.into_iter().map(|(path, token)| {
+        format!("{id}: {path} held {token:?}, a Service that is no part of the clone; what uses it will not reach anything")
+    }));
     notes
         .warnings
         .extend(found.doubtful.into_iter().map(|(path, token)| {

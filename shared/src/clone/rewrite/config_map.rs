@@ -1,7 +1,7 @@
 //! ConfigMaps: connections to golden databases go, since they hold a password in clear; references are rewritten.
 
 use super::{Context, Notes};
-use crate::clone::golden;
+use crate::clone::{embedded, golden};
 use kube::core::DynamicObject;
 use serde_json::Value;
 
@@ -15,19 +15,29 @@ pub(in crate::clone) const MADE_EVERYWHERE: [&str; 4] = [
 
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
     let databases = &context.policy.databases;
+    let id = format!("ConfigMap/{}", super::name_of(object));
+    let mounted = context.mounted.contains(super::name_of(object));
     let Some(data) = object.data.get_mut("data").and_then(Value::as_object_mut) else {
         return;
     };
-    data.retain(
-        |key, value| match value.as_str().and_then(|value| golden::meant(databases, value)) {
-            Some(database) => {
-                notes.change(format!(
-                    "key {key} is dropped: its variables now mean branch {}",
-                    database.name
+    data.retain(|key, value| {
+        let value = value.as_str().unwrap_or_default();
+        if let Some(database) = golden::meant(databases, value) {
+            notes.change(format!(
+                "key {key} is dropped: its variables now mean branch {}",
+                database.name
+            ));
+            if mounted {
+                notes.warnings.push(format!(
+                    "{id}: key {key} is mounted as a file too; the clone has no such file"
                 ));
-                false
             }
-            None => true,
-        },
-    );
+            return false;
+        }
+        if let Some(why) = embedded::leak(value, context.data, databases) {
+            let remedy = format!("take the connection from a variable, or leave it out with --without {id}");
+            notes.refuse(format!("key {key} {why}"), remedy);
+        }
+        true
+    });
 }
