@@ -4,7 +4,7 @@
 //! Secret that says nothing yet, and the next look goes on with the same password. Pods wait at their gate meanwhile.
 
 use super::context::Context;
-use super::reconcile::{Error, failed};
+use super::reconcile::{Error, failed, said};
 use crate::provider::{BranchId, Endpoint, Outcome, Provider, ProviderError};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -125,9 +125,9 @@ async fn write(
 ) -> Result<SecretString, ProviderError> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &preview.name);
     let name = keys::branch_secret(&branch.database);
-    let said = |error: kube::Error| ProviderError::new(format!("failed to write Secret {name}: {error}"));
+    let refused = |error: kube::Error| ProviderError::new(format!("failed to write Secret {name}: {}", said(&error)));
     if found.is_some() {
-        api.delete(&name, &DeleteParams::default()).await.map_err(said)?;
+        api.delete(&name, &DeleteParams::default()).await.map_err(refused)?;
     }
     // Alphanumeric, so that it needs no escaping in any flavour of connection string.
     let password: SecretString = Alphanumeric
@@ -151,7 +151,7 @@ async fn write(
         data: Some(data(branch, endpoint, &password)),
         ..Secret::default()
     };
-    api.create(&PostParams::default(), &secret).await.map_err(said)?;
+    api.create(&PostParams::default(), &secret).await.map_err(refused)?;
     Ok(password)
 }
 

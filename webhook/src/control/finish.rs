@@ -6,6 +6,7 @@ use super::context::Context;
 use super::reconcile::{Error, failed};
 use super::status;
 use crate::provider::Provider;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -36,29 +37,16 @@ pub async fn destroy(
     )
     .await;
     let client = &context.client;
-    delete_all::<Ingress>(client, &preview.name).await?;
-    delete_all::<CronJob>(client, &preview.name).await?;
-    delete_all::<Job>(client, &preview.name).await?;
-    delete_all::<Deployment>(client, &preview.name).await?;
-    delete_all::<StatefulSet>(client, &preview.name).await?;
-    delete_all::<DaemonSet>(client, &preview.name).await?;
-    delete_all::<ReplicaSet>(client, &preview.name).await?;
-    delete_all::<Pod>(client, &preview.name).await?;
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &preview.name);
-    // Pods may still write to their branch until they are gone; a grace period is theirs. One that never goes must not
-    // hold the end up: the namespace's own deletion deals with it.
-    let patience = preview.lease.is_some_and(|lease| {
-        jiff::Timestamp::now().duration_since(lease.expires_at) < jiff::SignedDuration::from_secs(60)
+    // Pods may still write to their branch until they are gone; a grace period is theirs. What never goes must not hold
+    // the end up: after a minute the branch and the namespace go, and the namespace controller deals with the rest.
+    let patient = preview.lease.is_some_and(|lease| {
+        Timestamp::now().duration_since(lease.expires_at) < SignedDuration::from_secs(60)
     });
-    if patience
-        && !pods
-            .list(&ListParams::default().limit(1))
-            .await
-            .map_err(failed("list Pods"))?
-            .items
-            .is_empty()
-    {
-        return Ok(Action::requeue(STEP));
+    match empty(client, &preview.name).await {
+        Ok(false) if patient => return Ok(Action::requeue(STEP)),
+        Err(error) if patient => return Err(error),
+        Err(error) => tracing::warn!(namespace = preview.name, %error, "the end goes on without its order"),
+        Ok(_) => {}
     }
     drop_branches(context, preview, policy).await?;
     let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -105,6 +93,25 @@ async fn drop_branches(
         context.metrics.acted("branch-dropped");
     }
     Ok(())
+}
+
+/// Deletes routes and workloads; whether no Pod is left.
+async fn empty(client: &Client, namespace: &str) -> Result<bool, Error> {
+    delete_all::<Ingress>(client, namespace).await?;
+    delete_all::<CronJob>(client, namespace).await?;
+    delete_all::<Job>(client, namespace).await?;
+    delete_all::<Deployment>(client, namespace).await?;
+    delete_all::<StatefulSet>(client, namespace).await?;
+    delete_all::<DaemonSet>(client, namespace).await?;
+    delete_all::<ReplicaSet>(client, namespace).await?;
+    delete_all::<Pod>(client, namespace).await?;
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    Ok(pods
+        .list(&ListParams::default().limit(1))
+        .await
+        .map_err(failed("list Pods"))?
+        .items
+        .is_empty())
 }
 
 async fn delete_all<K>(client: &Client, namespace: &str) -> Result<(), Error>

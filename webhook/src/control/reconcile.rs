@@ -31,17 +31,24 @@ const BUSY: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused or is away.
-    #[error("failed to {what}: {source}")]
+    #[error("failed to {what}: {}", said(source))]
     Kube {
         /// What was tried.
         what: &'static str,
         /// What it said.
-        #[source]
         source: Box<kube::Error>,
     },
     /// A database server refused or is away.
     #[error(transparent)]
     Provider(#[from] crate::provider::ProviderError),
+}
+
+/// What the API server said, in its own words.
+pub fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Names what was tried.
