@@ -86,7 +86,9 @@ pub struct Preview {
     pub creator: Option<String>,
     /// The human who answers for it.
     pub owner: Option<String>,
-    /// Its lease; `None` where `expires-at` is missing or unreadable.
+    /// When the namespace was made; `None` while it is being created.
+    pub created: Option<Timestamp>,
+    /// Its lease as written; `None` where `expires-at` is missing or unreadable.
     pub lease: Option<Lease>,
     /// Which databases it branches.
     pub databases: Selection,
@@ -126,6 +128,7 @@ impl Preview {
             parent: labels.get(keys::PARENT).cloned(),
             creator: annotations.get(keys::CREATOR).cloned(),
             owner: annotations.get(keys::OWNER).cloned(),
+            created,
             lease: created
                 .zip(expires_at)
                 .map(|(created, expires_at)| Lease { created, expires_at }),
@@ -135,6 +138,19 @@ impl Preview {
             phase: labels.get(keys::PHASE).and_then(|phase| phase.parse().ok()),
             deleting: metadata.deletion_timestamp.is_some(),
         })
+    }
+
+    /// The lease that counts: as written, else the policy's default, so that no preview is without an end.
+    pub fn lease_under(&self, policy: Option<&PreviewPolicySpec>) -> Option<Lease> {
+        let default = || {
+            let limits = policy.map(|policy| policy.lifetime.clone()).unwrap_or_default();
+            let created = self.created?;
+            Some(Lease {
+                created,
+                expires_at: limits.default.after(created),
+            })
+        };
+        self.lease.or_else(default)
     }
 
     /// The databases of `policy` that this preview branches.
@@ -177,6 +193,17 @@ mod tests {
         assert_eq!(Preview::of(&metadata), None);
         metadata.labels = Some([(keys::PREVIEW.to_owned(), "true".to_owned())].into());
         assert_eq!(Preview::of(&metadata).unwrap().policy, "default");
+    }
+
+    #[test]
+    fn no_preview_is_without_an_end() {
+        let metadata: ObjectMeta = serde_json::from_value(serde_json::json!({
+            "labels": { keys::PREVIEW: "true" }, "creationTimestamp": "2026-01-01T00:00:00Z",
+            "annotations": { keys::EXPIRES_AT: "never" }
+        }))
+        .unwrap();
+        let lease = Preview::of(&metadata).unwrap().lease_under(None).unwrap();
+        assert_eq!(lease.expires_at, "2026-01-02T00:00:00Z".parse().unwrap());
     }
 
     #[test]

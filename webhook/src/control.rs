@@ -63,6 +63,11 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
         won = leads.wait_for(|leads| *leads) => { won.context("leader election ended")?; }
         () = shutdown::begun(stopping.clone()) => return Ok(()),
     }
+    // A policy that is not in memory yet must not look like one that is gone.
+    tokio::select! {
+        filled = memory.filled() => anyhow::ensure!(filled, "failed to list namespaces and policies"),
+        () = shutdown::begun(stopping.clone()) => return Ok(()),
+    }
     metrics.leads(true);
     tracing::info!("leading");
 

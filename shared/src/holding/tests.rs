@@ -7,7 +7,8 @@ use serde_json::json;
 use std::sync::Arc;
 
 fn facts() -> Facts {
-    let metadata = serde_json::from_value(json!({ "name": "p", "labels": { keys::PREVIEW: "true" } })).unwrap();
+    let metadata =
+        serde_json::from_value(json!({ "name": "p", "labels": { keys::PREVIEW: "true" } })).unwrap();
     Facts {
         now: jiff::Timestamp::UNIX_EPOCH,
         installation: Arc::new(Installation::default()),
@@ -34,12 +35,21 @@ fn held(owner: Option<&str>, gates: &[&str]) -> Value {
 
 #[test]
 fn gates_come_off_one_by_one_and_only_ours() {
-    let pod = held(None, &[keys::GATE_GUARDRAILS, keys::GATE_DATABASE, "example.com/other"]);
+    let pod = held(
+        None,
+        &[keys::GATE_GUARDRAILS, keys::GATE_DATABASE, "example.com/other"],
+    );
     assert_eq!(action(&pod, false, true, &facts()), PodAction::Leave);
-    assert_eq!(action(&pod, true, false, &facts()), PodAction::Lift(vec![keys::GATE_GUARDRAILS]));
+    assert_eq!(
+        action(&pod, true, false, &facts()),
+        PodAction::Lift(vec![keys::GATE_GUARDRAILS])
+    );
     let both = [keys::GATE_GUARDRAILS, keys::GATE_DATABASE];
     assert_eq!(action(&pod, true, true, &facts()), PodAction::Lift(both.to_vec()));
-    assert_eq!(remaining_gates(&pod, &both), [json!({ "name": "example.com/other" })]);
+    assert_eq!(
+        remaining_gates(&pod, &both),
+        [json!({ "name": "example.com/other" })]
+    );
 }
 
 #[test]
@@ -47,7 +57,13 @@ fn a_pod_without_facts_is_replaced_once_they_are_there() {
     let pod = held(Some("ReplicaSet"), &[keys::GATE_REVIEW]);
     assert_eq!(action(&pod, true, true, &facts()), PodAction::Leave);
     let mut there = facts();
-    there.sources.insert(Reference { kind: Kind::Secret, name: "late".to_owned() }, Fact::Present(Default::default()));
+    there.sources.insert(
+        Reference {
+            kind: Kind::Secret,
+            name: "late".to_owned(),
+        },
+        Fact::Present(Default::default()),
+    );
     assert_eq!(action(&pod, false, true, &there), PodAction::Leave);
     assert_eq!(action(&pod, true, true, &there), PodAction::Replace);
 }
@@ -55,9 +71,18 @@ fn a_pod_without_facts_is_replaced_once_they_are_there() {
 #[test]
 fn what_nothing_makes_again_is_never_deleted() {
     let mut there = facts();
-    there.sources.insert(Reference { kind: Kind::Secret, name: "late".to_owned() }, Fact::Present(Default::default()));
+    there.sources.insert(
+        Reference {
+            kind: Kind::Secret,
+            name: "late".to_owned(),
+        },
+        Fact::Present(Default::default()),
+    );
     for owner in [None, Some("Job")] {
-        assert_eq!(action(&held(owner, &[keys::GATE_REVIEW]), true, true, &there), PodAction::Leave);
+        assert_eq!(
+            action(&held(owner, &[keys::GATE_REVIEW]), true, true, &there),
+            PodAction::Leave
+        );
         let mut unmarked = held(owner, &[]);
         unmarked["metadata"]["annotations"] = Value::Null;
         assert_eq!(action(&unmarked, true, true, &there), PodAction::Report);

@@ -125,9 +125,12 @@ async fn write(
 ) -> Result<SecretString, ProviderError> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &preview.name);
     let name = keys::branch_secret(&branch.database);
-    let refused = |error: kube::Error| ProviderError::new(format!("failed to write Secret {name}: {}", said(&error)));
+    let refused =
+        |error: kube::Error| ProviderError::new(format!("failed to write Secret {name}: {}", said(&error)));
     if found.is_some() {
-        api.delete(&name, &DeleteParams::default()).await.map_err(refused)?;
+        api.delete(&name, &DeleteParams::default())
+            .await
+            .map_err(refused)?;
     }
     // Alphanumeric, so that it needs no escaping in any flavour of connection string.
     let password: SecretString = Alphanumeric
@@ -151,7 +154,9 @@ async fn write(
         data: Some(data(branch, endpoint, &password)),
         ..Secret::default()
     };
-    api.create(&PostParams::default(), &secret).await.map_err(refused)?;
+    api.create(&PostParams::default(), &secret)
+        .await
+        .map_err(refused)?;
     Ok(password)
 }
 

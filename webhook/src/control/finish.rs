@@ -39,7 +39,7 @@ pub async fn destroy(
     let client = &context.client;
     // Pods may still write to their branch until they are gone; a grace period is theirs. What never goes must not hold
     // the end up: after a minute the branch and the namespace go, and the namespace controller deals with the rest.
-    let patient = preview.lease.is_some_and(|lease| {
+    let patient = preview.lease_under(policy).is_some_and(|lease| {
         Timestamp::now().duration_since(lease.expires_at) < SignedDuration::from_secs(60)
     });
     match empty(client, &preview.name).await {

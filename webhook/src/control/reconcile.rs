@@ -145,7 +145,8 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
         return finish::after_deletion(&context, &preview, policy).await;
     }
     let now = Timestamp::now();
-    if preview.lease.is_some_and(|lease| lease.is_over(now)) {
+    let lease = preview.lease_under(policy);
+    if lease.is_some_and(|lease| lease.is_over(now)) {
         return finish::destroy(&context, &preview, policy).await;
     }
     let Some(policy) = policy else {
@@ -157,7 +158,7 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
         return Ok(Action::requeue(CALM));
     };
     let action = keep(&context, &preview, policy).await?;
-    Ok(match preview.lease {
+    Ok(match lease {
         // Wake up at the end of the lease, whatever happens before.
         Some(lease) => {
             let left = Duration::try_from(lease.expires_at.duration_since(now)).unwrap_or_default();

@@ -68,11 +68,7 @@ pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> 
         std::future::ready(())
     }));
     let waiting = memory.clone();
-    tokio::spawn(async move {
-        let listed = waiting.namespaces.wait_until_ready().await.is_ok()
-            && waiting.policies.wait_until_ready().await.is_ok();
-        ready.set(listed);
-    });
+    tokio::spawn(async move { ready.set(waiting.filled().await) });
     memory
 }
 
@@ -83,6 +79,11 @@ fn report(event: &Result<(), watcher::Error>, what: &str) {
 }
 
 impl Memory {
+    /// Waits until both have been listed once; before that an empty memory says nothing. `false` if that never comes.
+    pub async fn filled(&self) -> bool {
+        self.namespaces.wait_until_ready().await.is_ok() && self.policies.wait_until_ready().await.is_ok()
+    }
+
     /// The preview that `request` goes into; `None` where it cannot be known now.
     pub async fn preview(&self, request: &Request, live: &Live) -> Option<Preview> {
         if request.is_namespace() || request.namespace.is_empty() {
