@@ -20,7 +20,11 @@ async fn gone(name: &str) {
     let namespaces: Api<Namespace> = Api::all(client(User::Admin).await);
     eventually(END, "the namespace is gone", || async {
         let found = namespaces.get_opt(name).await?;
-        ensure!(found.is_none(), "{:?}", found.map(|namespace| (namespace.metadata.annotations, namespace.status)));
+        ensure!(
+            found.is_none(),
+            "{:?}",
+            found.map(|namespace| (namespace.metadata.annotations, namespace.status))
+        );
         anyhow::Ok(())
     })
     .await
@@ -48,11 +52,20 @@ async fn when_the_lease_ends_nothing_is_left() {
     let deployments: Api<Deployment> = Api::namespaced(client(User::Developer).await, &name);
     let deployment = json!({ "metadata": { "name": "web" }, "spec": { "selector": { "matchLabels": { "app": "web" } },
         "template": { "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [{ "name": "web", "image": "x" }] } } } });
-    deployments.create(&PostParams::default(), &serde_json::from_value(deployment).unwrap()).await.unwrap();
+    deployments
+        .create(
+            &PostParams::default(),
+            &serde_json::from_value(deployment).unwrap(),
+        )
+        .await
+        .unwrap();
     let namespaces: Api<Namespace> = Api::all(client(User::Developer).await);
     let soon = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 2).unwrap();
     let end = Patch::Merge(json!({ "metadata": { "annotations": { keys::EXPIRES_AT: soon.to_string() } } }));
-    namespaces.patch(&name, &PatchParams::default(), &end).await.unwrap();
+    namespaces
+        .patch(&name, &PatchParams::default(), &end)
+        .await
+        .unwrap();
     gone(&name).await;
     branch_gone(&branch).await;
 }
@@ -73,11 +86,22 @@ async fn a_role_without_our_mark_is_never_touched() {
     let bed = stage().await.bed();
     let server = bed.previews().connect("postgres").await.unwrap();
     let name = format!("preview_foreign_{:08x}", rand::random::<u32>());
-    server.batch_execute(&format!("CREATE ROLE {name}; COMMENT ON ROLE {name} IS 'understudy: by hand'")).await.unwrap();
+    server
+        .batch_execute(&format!(
+            "CREATE ROLE {name}; COMMENT ON ROLE {name} IS 'understudy: by hand'"
+        ))
+        .await
+        .unwrap();
     let preview = ready_preview("end").await;
-    Api::<Namespace>::all(client(User::Developer).await).delete(&preview, &DeleteParams::default()).await.unwrap();
+    Api::<Namespace>::all(client(User::Developer).await)
+        .delete(&preview, &DeleteParams::default())
+        .await
+        .unwrap();
     gone(&preview).await;
-    let left: i64 =
-        server.query_one("SELECT count(*) FROM pg_roles WHERE rolname = $1", &[&name]).await.unwrap().get(0);
+    let left: i64 = server
+        .query_one("SELECT count(*) FROM pg_roles WHERE rolname = $1", &[&name])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(left, 1);
 }

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use understudy::keys;
 use understudy_tests::testbed::{User, eventually};
 
-use crate::stage::{SOON, assert_refused, client, make_pod, pod, preview, make, ready_preview, settled, stage, unique};
+use crate::stage::{
+    SOON, assert_refused, client, make, make_pod, pod, preview, ready_preview, settled, stage, unique,
+};
 
 const VAP: &str = "understudy-guardrails";
 const OBJECTS: &str = "objects.understudy.dev";
@@ -39,19 +41,45 @@ fn ingress(host: &str) -> Ingress {
 async fn a_preview_gets_every_guardrail_of_its_policy() {
     let name = ready_preview("rails").await;
     let params = ListParams::default().labels(keys::GUARDRAIL);
-    let policies = api::<NetworkPolicy>(User::Developer, &name).await.list(&params).await.unwrap();
-    let names: Vec<_> = policies.items.iter().filter_map(|policy| policy.metadata.name.clone()).collect();
+    let policies = api::<NetworkPolicy>(User::Developer, &name)
+        .await
+        .list(&params)
+        .await
+        .unwrap();
+    let names: Vec<_> = policies
+        .items
+        .iter()
+        .filter_map(|policy| policy.metadata.name.clone())
+        .collect();
     assert_eq!(
         names,
         [
-            "understudy-db-app", "understudy-default-deny", "understudy-dns", "understudy-egress",
-            "understudy-ingress", "understudy-same-namespace"
+            "understudy-db-app",
+            "understudy-default-deny",
+            "understudy-dns",
+            "understudy-egress",
+            "understudy-ingress",
+            "understudy-same-namespace"
         ]
     );
-    let quota = api::<ResourceQuota>(User::Developer, &name).await.get("understudy").await.unwrap();
+    let quota = api::<ResourceQuota>(User::Developer, &name)
+        .await
+        .get("understudy")
+        .await
+        .unwrap();
     assert_eq!(quota.status.unwrap().hard.unwrap()["pods"].0, "20");
-    assert!(api::<LimitRange>(User::Developer, &name).await.get("understudy").await.is_ok());
-    let bindings = api::<RoleBinding>(User::Admin, &name).await.list(&params).await.unwrap();
+    assert!(
+        api::<LimitRange>(User::Developer, &name)
+            .await
+            .get("understudy")
+            .await
+            .is_ok()
+    );
+    let bindings = api::<RoleBinding>(User::Admin, &name)
+        .await
+        .list(&params)
+        .await
+        .unwrap();
     assert_eq!(bindings.items.len(), 3);
 }
 
@@ -63,15 +91,28 @@ async fn guardrails_are_the_controllers_alone() {
     let grown = Patch::Merge(json!({ "spec": { "hard": { "pods": "200" } } }));
     // The role of those with access may not even try; a user who may is held by the policy.
     grant_everything(&name).await;
-    assert_refused(quotas.patch("understudy", &PatchParams::default(), &grown).await, VAP, &["guardrail-tampered"]);
+    assert_refused(
+        quotas.patch("understudy", &PatchParams::default(), &grown).await,
+        VAP,
+        &["guardrail-tampered"],
+    );
     let policies = api::<NetworkPolicy>(User::Developer, &name).await;
-    let gone = policies.delete("understudy-default-deny", &DeleteParams::default()).await;
+    let gone = policies
+        .delete("understudy-default-deny", &DeleteParams::default())
+        .await;
     assert_refused(gone.map(|_| ()), VAP, &["guardrail-tampered"]);
     let secrets = api::<Secret>(User::Developer, &name).await;
-    let gone = secrets.delete("understudy-db-app", &DeleteParams::default()).await;
+    let gone = secrets
+        .delete("understudy-db-app", &DeleteParams::default())
+        .await;
     assert_refused(gone.map(|_| ()), VAP, &["guardrail-tampered"]);
-    let forged: Secret = serde_json::from_value(json!({ "metadata": { "name": "understudy-db-other" } })).unwrap();
-    assert_refused(secrets.create(&PostParams::default(), &forged).await, VAP, &["guardrail-tampered"]);
+    let forged: Secret =
+        serde_json::from_value(json!({ "metadata": { "name": "understudy-db-other" } })).unwrap();
+    assert_refused(
+        secrets.create(&PostParams::default(), &forged).await,
+        VAP,
+        &["guardrail-tampered"],
+    );
 }
 
 /// RBAC is not what holds a guardrail: the developer gets `admin` in the preview.
@@ -82,14 +123,23 @@ async fn grant_everything(namespace: &str) {
         "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "developer" }],
     }))
     .unwrap();
-    api::<RoleBinding>(User::Admin, namespace).await.create(&PostParams::default(), &binding).await.unwrap();
+    api::<RoleBinding>(User::Admin, namespace)
+        .await
+        .create(&PostParams::default(), &binding)
+        .await
+        .unwrap();
     let quotas = api::<ResourceQuota>(User::Developer, namespace).await;
     eventually(SOON, "the developer's new rights", || async {
         // A dry run that changes nothing passes once RBAC knows.
         let nothing = Patch::Merge(json!({}));
-        let params = PatchParams { dry_run: true, ..PatchParams::default() };
+        let params = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
         match quotas.patch("understudy", &params, &nothing).await {
-            Err(kube::Error::Api(status)) if status.message.contains("cannot patch") => anyhow::bail!("{}", status.message),
+            Err(kube::Error::Api(status)) if status.message.contains("cannot patch") => {
+                anyhow::bail!("{}", status.message)
+            }
             _ => Ok(()),
         }
     })
@@ -102,11 +152,22 @@ async fn what_an_administrator_breaks_is_put_back_whole() {
     let name = ready_preview("rails").await;
     let policies = api::<NetworkPolicy>(User::Admin, &name).await;
     let widened = Patch::Merge(json!({ "spec": { "egress": [{}] } }));
-    policies.patch("understudy-default-deny", &PatchParams::default(), &widened).await.unwrap();
-    policies.delete("understudy-dns", &DeleteParams::default()).await.unwrap();
+    policies
+        .patch("understudy-default-deny", &PatchParams::default(), &widened)
+        .await
+        .unwrap();
+    policies
+        .delete("understudy-dns", &DeleteParams::default())
+        .await
+        .unwrap();
     eventually(SOON, "both policies are as before", || async {
         let deny = policies.get("understudy-default-deny").await?;
-        ensure!(deny.spec.and_then(|spec| spec.egress).is_none_or(|egress| egress.is_empty()), "still widened");
+        ensure!(
+            deny.spec
+                .and_then(|spec| spec.egress)
+                .is_none_or(|egress| egress.is_empty()),
+            "still widened"
+        );
         policies.get("understudy-dns").await?;
         anyhow::Ok(())
     })
@@ -123,11 +184,16 @@ async fn a_network_policy_beside_ours_opens_nothing_further() {
         json!({ "podSelector": {}, "egress": [{ "to": [{ "namespaceSelector": {} }] }] }),
         json!({ "podSelector": {}, "egress": [{ "to": [{ "ipBlock": { "cidr": "10.0.0.0/8" } }] }] }),
     ] {
-        let refused = policies.create(&PostParams::default(), &network_policy(spec)).await;
+        let refused = policies
+            .create(&PostParams::default(), &network_policy(spec))
+            .await;
         assert_refused(refused, OBJECTS, &["network-widened"]);
     }
     let narrow = json!({ "podSelector": { "matchLabels": { "app": "db" } }, "ingress": [{ "from": [{ "podSelector": {} }] }] });
-    policies.create(&PostParams::default(), &network_policy(narrow)).await.unwrap();
+    policies
+        .create(&PostParams::default(), &network_policy(narrow))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,8 +201,14 @@ async fn a_preview_takes_its_own_hosts_only() {
     let (one, two) = tokio::join!(ready_preview("host"), ready_preview("host"));
     let own = format!("{one}.preview.example.com");
     let ingresses = api::<Ingress>(User::Developer, &one).await;
-    ingresses.create(&PostParams::default(), &ingress(&own)).await.unwrap();
-    ingresses.create(&PostParams::default(), &ingress(&format!("api--{own}"))).await.unwrap();
+    ingresses
+        .create(&PostParams::default(), &ingress(&own))
+        .await
+        .unwrap();
+    ingresses
+        .create(&PostParams::default(), &ingress(&format!("api--{own}")))
+        .await
+        .unwrap();
     let others = api::<Ingress>(User::Developer, &two).await;
     for stolen in [own.as_str(), "shop.example.com", "*.preview.example.com"] {
         let refused = others.create(&PostParams::default(), &ingress(stolen)).await;
@@ -163,8 +235,16 @@ async fn a_pod_of_the_first_instant_is_held_and_then_runs() {
     eventually(SOON, "the Pod runs", || async {
         let pod = pods.get("web").await?;
         let phase = pod.status.and_then(|status| status.phase);
-        ensure!(phase.as_deref() == Some("Running"), "{phase:?}, gates {:?}", pod.spec.and_then(|spec| spec.scheduling_gates));
-        ensure!(pod.metadata.annotations.is_some_and(|annotations| annotations.contains_key(keys::REVIEWED)));
+        ensure!(
+            phase.as_deref() == Some("Running"),
+            "{phase:?}, gates {:?}",
+            pod.spec.and_then(|spec| spec.scheduling_gates)
+        );
+        ensure!(
+            pod.metadata
+                .annotations
+                .is_some_and(|annotations| annotations.contains_key(keys::REVIEWED))
+        );
         anyhow::Ok(())
     })
     .await
@@ -187,25 +267,41 @@ async fn gates_come_off_by_the_controller_only() {
     let mut manifest = preview(&name, json!({}));
     manifest["metadata"]["labels"][keys::POLICY] = json!(policy);
     eventually(SOON, "admission knows the policy", || async {
-        make(User::Developer, manifest.clone()).await.map_err(|error| anyhow::anyhow!("{error}"))
+        make(User::Developer, manifest.clone())
+            .await
+            .map_err(|error| anyhow::anyhow!("{error}"))
     })
     .await
     .unwrap();
     settled(&name, |metadata| {
-        let message = metadata.annotations.and_then(|annotations| annotations.get(keys::MESSAGE).cloned()).unwrap_or_default();
-        ensure!(message.contains("template database no_such_template does not exist"), "{message:?}");
-        let phase = metadata.labels.and_then(|labels| labels.get(keys::PHASE).cloned());
+        let message = metadata
+            .annotations
+            .and_then(|annotations| annotations.get(keys::MESSAGE).cloned())
+            .unwrap_or_default();
+        ensure!(
+            message.contains("template database no_such_template does not exist"),
+            "{message:?}"
+        );
+        let phase = metadata
+            .labels
+            .and_then(|labels| labels.get(keys::PHASE).cloned());
         ensure!(phase.as_deref() == Some("Failed"), "{phase:?}");
         Ok(())
     })
     .await;
-    make_pod(User::Developer, &name, pod("web", json!([]))).await.unwrap();
+    make_pod(User::Developer, &name, pod("web", json!([])))
+        .await
+        .unwrap();
     let pods = api::<Pod>(User::Developer, &name).await;
     let lifted = Patch::Merge(json!({ "spec": { "schedulingGates": [] } }));
     let refused = pods.patch("web", &PatchParams::default(), &lifted).await;
     assert_refused(refused, "understudy-gates", &["gate-lifted"]);
     let unmarked = Patch::Merge(json!({ "metadata": { "annotations": { keys::REVIEWED: null } } }));
-    assert_refused(pods.patch("web", &PatchParams::default(), &unmarked).await, "understudy-gates", &["field-reserved"]);
+    assert_refused(
+        pods.patch("web", &PatchParams::default(), &unmarked).await,
+        "understudy-gates",
+        &["field-reserved"],
+    );
     assert!(pods.get("web").await.unwrap().spec.unwrap().node_name.is_none());
 }
 
@@ -217,7 +313,11 @@ async fn the_owner_deletes_a_preview_with_all_its_guardrails() {
     let all: Api<Namespace> = Api::all(client(User::Admin).await);
     eventually(Duration::from_secs(90), "the namespace is gone", || async {
         let found = all.get_opt(&name).await?;
-        ensure!(found.is_none(), "{:?}", found.and_then(|namespace| namespace.status));
+        ensure!(
+            found.is_none(),
+            "{:?}",
+            found.and_then(|namespace| namespace.status)
+        );
         anyhow::Ok(())
     })
     .await

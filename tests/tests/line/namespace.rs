@@ -13,7 +13,12 @@ use crate::stage::{assert_refused, client, make, preview, ready_preview, settled
 const WEBHOOK: &str = "namespaces.understudy.dev";
 const POLICY: &str = "understudy-contract";
 
-async fn patch(user: User, name: &str, sub_resource: Option<&str>, change: Value) -> Result<Namespace, kube::Error> {
+async fn patch(
+    user: User,
+    name: &str,
+    sub_resource: Option<&str>,
+    change: Value,
+) -> Result<Namespace, kube::Error> {
     let api: Api<Namespace> = Api::all(client(user).await);
     let (params, patch) = (PatchParams::default(), Patch::Merge(change));
     match sub_resource {
@@ -25,19 +30,30 @@ async fn patch(user: User, name: &str, sub_resource: Option<&str>, change: Value
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_born_with_the_label_is_granted_its_lease_and_sealed() {
     let name = unique("ns");
-    let born = make(User::Developer, preview(&name, json!({ keys::TTL: "90m" }))).await.unwrap();
+    let born = make(User::Developer, preview(&name, json!({ keys::TTL: "90m" })))
+        .await
+        .unwrap();
     let annotations = born.metadata.annotations.unwrap();
     let created = born.metadata.creation_timestamp.unwrap().0;
     let end: jiff::Timestamp = annotations[keys::EXPIRES_AT].parse().unwrap();
-    assert!((end.as_second() - created.as_second() - 5400).abs() <= 2, "{created} to {end}");
+    assert!(
+        (end.as_second() - created.as_second() - 5400).abs() <= 2,
+        "{created} to {end}"
+    );
     assert_eq!(annotations[keys::OWNER], "developer");
     assert_eq!(annotations[keys::CREATOR], "developer");
     let labels = born.metadata.labels.unwrap();
     assert_eq!(labels[keys::PHASE], "Pending");
     assert_eq!(labels["pod-security.kubernetes.io/enforce"], "baseline");
     settled(&name, |metadata| {
-        let phase = metadata.labels.and_then(|labels| labels.get(keys::PHASE).cloned());
-        ensure!(phase.as_deref() == Some("Ready"), "{phase:?}, {:?}", metadata.annotations);
+        let phase = metadata
+            .labels
+            .and_then(|labels| labels.get(keys::PHASE).cloned());
+        ensure!(
+            phase.as_deref() == Some("Ready"),
+            "{phase:?}, {:?}",
+            metadata.annotations
+        );
         Ok(())
     })
     .await;
@@ -45,11 +61,19 @@ async fn a_namespace_born_with_the_label_is_granted_its_lease_and_sealed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_mistake_is_named_at_once() {
-    let mut manifest = preview(&unique("ns"), json!({
-        keys::TTL: "999h", keys::OWNER: "boss", keys::DATABASES: "nope", keys::GUARDRAILS: "x", keys::ON_EXPIRY: "never"
-    }));
+    let mut manifest = preview(
+        &unique("ns"),
+        json!({
+            keys::TTL: "999h", keys::OWNER: "boss", keys::DATABASES: "nope", keys::GUARDRAILS: "x", keys::ON_EXPIRY: "never"
+        }),
+    );
     manifest["metadata"]["labels"][keys::PR] = json!("seven");
-    let reasons = ["lease-out-of-range", "owner-forged", "key-invalid", "field-reserved"];
+    let reasons = [
+        "lease-out-of-range",
+        "owner-forged",
+        "key-invalid",
+        "field-reserved",
+    ];
     let message = assert_refused(make(User::Developer, manifest).await, WEBHOOK, &reasons);
     assert_eq!(message.matches("key-invalid: ").count(), 3, "{message}");
     assert!(message.contains("policy allows 1s to 2h"), "{message}");
@@ -60,8 +84,14 @@ async fn what_is_not_a_preview_cannot_become_one() {
     // C10
     let label = json!({ "metadata": { "labels": { keys::PREVIEW: "true" } } });
     let plain = unique("plain");
-    make(User::Admin, json!({ "metadata": { "name": plain } })).await.unwrap();
-    let message = assert_refused(patch(User::Admin, &plain, None, label.clone()).await, WEBHOOK, &["not-adoptable"]);
+    make(User::Admin, json!({ "metadata": { "name": plain } }))
+        .await
+        .unwrap();
+    let message = assert_refused(
+        patch(User::Admin, &plain, None, label.clone()).await,
+        WEBHOOK,
+        &["not-adoptable"],
+    );
     assert!(message.contains("understudy clone"), "no remedy: {message}");
     for name in ["default", "kube-system", "understudy-system", "shop"] {
         let refused = patch(User::Admin, name, None, label.clone()).await;
@@ -73,7 +103,11 @@ async fn what_is_not_a_preview_cannot_become_one() {
     assert_refused(make(User::Developer, dashes).await, WEBHOOK, &["name-invalid"]);
     let mut elsewhere = preview(&unique("ns"), json!({}));
     elsewhere["metadata"]["labels"][keys::POLICY] = json!("no-such-policy");
-    assert_refused(make(User::Developer, elsewhere).await, WEBHOOK, &["policy-missing"]);
+    assert_refused(
+        make(User::Developer, elsewhere).await,
+        WEBHOOK,
+        &["policy-missing"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +123,9 @@ async fn the_label_comes_off_by_no_route() {
     // Neither the developer nor anybody but an administrator may write `status`; a user who may is still held.
     let owner = grant_subresources(&name).await;
     let api: Api<Namespace> = Api::all(owner);
-    let refused = api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&off)).await;
+    let refused = api
+        .patch_status(&name, &PatchParams::default(), &Patch::Merge(&off))
+        .await;
     assert_refused(refused, POLICY, &["label-removed"]);
     let mut whole = api.get(&name).await.unwrap();
     whole.metadata.labels.as_mut().unwrap().remove(keys::PREVIEW);
@@ -99,7 +135,14 @@ async fn the_label_comes_off_by_no_route() {
         .unwrap();
     let refused = api.into_client().request::<Namespace>(finalize).await;
     assert_refused(refused, POLICY, &["label-removed"]);
-    patch(User::Admin, &name, None, json!({ "metadata": { "annotations": { "note": "x" } } })).await.unwrap();
+    patch(
+        User::Admin,
+        &name,
+        None,
+        json!({ "metadata": { "annotations": { "note": "x" } } }),
+    )
+    .await
+    .unwrap();
 }
 
 /// A client of `developer2` with the right to write the sub-resources of this one namespace.
@@ -116,8 +159,12 @@ async fn grant_subresources(name: &str) -> kube::Client {
         "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "developer2" }],
     });
     let bed = crate::stage::stage().await.bed();
-    understudy_tests::shop::apply::<ClusterRole>(bed, None, name, &role).await.unwrap();
-    understudy_tests::shop::apply::<ClusterRoleBinding>(bed, None, name, &binding).await.unwrap();
+    understudy_tests::shop::apply::<ClusterRole>(bed, None, name, &role)
+        .await
+        .unwrap();
+    understudy_tests::shop::apply::<ClusterRoleBinding>(bed, None, name, &binding)
+        .await
+        .unwrap();
     let api: Api<Namespace> = Api::all(client(User::Developer2).await);
     understudy_tests::testbed::eventually(crate::stage::SOON, "developer2 may read the preview", || async {
         Ok::<_, anyhow::Error>(api.get(name).await.map(|_| ())?)
@@ -142,25 +189,57 @@ async fn keys_of_the_controller_and_of_birth_are_reserved() {
         ("annotations", "understudy.dev/database.app", "field-reserved"),
         ("labels", "pod-security.kubernetes.io/enforce", "field-reserved"),
     ] {
-        let value = if key.ends_with("enforce") { "privileged" } else { "forged" };
-        let refused = patch(User::Developer, &name, None, json!({ "metadata": { field: { key: value } } })).await;
+        let value = if key.ends_with("enforce") {
+            "privileged"
+        } else {
+            "forged"
+        };
+        let refused = patch(
+            User::Developer,
+            &name,
+            None,
+            json!({ "metadata": { field: { key: value } } }),
+        )
+        .await;
         assert_refused(refused, "denied", &[reason]);
     }
-    let refused = patch(User::Developer, &name, None, json!({ "metadata": { "annotations": { keys::OWNER: "x" } } })).await;
+    let refused = patch(
+        User::Developer,
+        &name,
+        None,
+        json!({ "metadata": { "annotations": { keys::OWNER: "x" } } }),
+    )
+    .await;
     assert_refused(refused, "denied", &["owner-forged"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_owner_moves_the_end_within_the_limits() {
     let name = ready_preview("lease").await;
-    let moved = patch(User::Developer, &name, None, json!({ "metadata": { "annotations": { keys::TTL: "100m" } } })).await;
+    let moved = patch(
+        User::Developer,
+        &name,
+        None,
+        json!({ "metadata": { "annotations": { keys::TTL: "100m" } } }),
+    )
+    .await;
     let annotations = moved.unwrap().metadata.annotations.unwrap();
     let end: jiff::Timestamp = annotations[keys::EXPIRES_AT].parse().unwrap();
     assert!(end.as_second() - jiff::Timestamp::now().as_second() > 90 * 60);
     let year = json!({ "metadata": { "annotations": { keys::EXPIRES_AT: "2099-01-01T00:00:00Z" } } });
-    assert_refused(patch(User::Developer, &name, None, year).await, WEBHOOK, &["lease-out-of-range"]);
+    assert_refused(
+        patch(User::Developer, &name, None, year).await,
+        WEBHOOK,
+        &["lease-out-of-range"],
+    );
     // Others have no rights on it at all.
-    let nosy = patch(User::Developer2, &name, None, json!({ "metadata": { "annotations": { keys::TTL: "2h" } } })).await;
+    let nosy = patch(
+        User::Developer2,
+        &name,
+        None,
+        json!({ "metadata": { "annotations": { keys::TTL: "2h" } } }),
+    )
+    .await;
     assert!(matches!(nosy, Err(kube::Error::Api(status)) if status.code == 403));
 }
 
@@ -169,7 +248,10 @@ async fn a_dry_run_is_decided_and_leaves_nothing() {
     // C04
     let name = unique("dry");
     let api: Api<Namespace> = Api::all(client(User::Developer).await);
-    let params = kube::api::PostParams { dry_run: true, ..Default::default() };
+    let params = kube::api::PostParams {
+        dry_run: true,
+        ..Default::default()
+    };
     let namespace = serde_json::from_value(preview(&name, json!({}))).unwrap();
     let born = api.create(&params, &namespace).await.unwrap();
     assert!(born.metadata.annotations.unwrap().contains_key(keys::EXPIRES_AT));

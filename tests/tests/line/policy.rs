@@ -23,11 +23,25 @@ async fn apply(spec: Value) -> Result<(), String> {
     let manifest = json!({ "apiVersion": "understudy.dev/v1alpha1", "kind": "PreviewPolicy",
         "metadata": { "name": unique("policy") }, "spec": spec });
     let mut kubectl = stage().await.bed().kubectl(User::Admin);
-    kubectl.args(["apply", "--dry-run=server", "-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    kubectl
+        .args(["apply", "--dry-run=server", "-f", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = kubectl.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(manifest.to_string().as_bytes()).await.unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(manifest.to_string().as_bytes())
+        .await
+        .unwrap();
     let output = child.wait_with_output().await.unwrap();
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,18 +65,45 @@ async fn nonsense_is_refused_at_apply() {
     let mut no_reach = database("app");
     no_reach["branch"]["postgres"]["reach"] = json!({ "port": 5432 });
     let cases = [
-        (json!({ "lifetime": { "min": "2h", "default": "1h", "max": "3h" } }), "lifetime.min must not exceed"),
-        (json!({ "lifetime": { "min": "1h", "default": "2d", "max": "24h" } }), "lifetime.default must not exceed"),
-        (json!({ "lifetime": { "min": "0s", "default": "1h", "max": "2h" } }), "spec.lifetime.min"),
+        (
+            json!({ "lifetime": { "min": "2h", "default": "1h", "max": "3h" } }),
+            "lifetime.min must not exceed",
+        ),
+        (
+            json!({ "lifetime": { "min": "1h", "default": "2d", "max": "24h" } }),
+            "lifetime.default must not exceed",
+        ),
+        (
+            json!({ "lifetime": { "min": "0s", "default": "1h", "max": "2h" } }),
+            "spec.lifetime.min",
+        ),
         (json!({ "lifetime": { "min": "soon" } }), "spec.lifetime.min"),
         (json!({ "quota": { "pods": "banana" } }), "spec.quota.pods"),
-        (json!({ "limits": { "max": { "cpu": "-1" } } }), "spec.limits.max.cpu"),
-        (json!({ "databases": [two_providers] }), "spec.databases[0].branch"),
+        (
+            json!({ "limits": { "max": { "cpu": "-1" } } }),
+            "spec.limits.max.cpu",
+        ),
+        (
+            json!({ "databases": [two_providers] }),
+            "spec.databases[0].branch",
+        ),
         (json!({ "databases": [no_provider] }), "spec.databases[0].branch"),
-        (json!({ "databases": [database("app"), database("app")] }), "database names must be distinct"),
-        (json!({ "databases": [bad_host] }), "spec.databases[0].match.hosts"),
-        (json!({ "databases": [wild_host] }), "spec.databases[0].match.hosts"),
-        (json!({ "databases": [no_reach] }), "reach needs either namespaceLabels or cidrs"),
+        (
+            json!({ "databases": [database("app"), database("app")] }),
+            "database names must be distinct",
+        ),
+        (
+            json!({ "databases": [bad_host] }),
+            "spec.databases[0].match.hosts",
+        ),
+        (
+            json!({ "databases": [wild_host] }),
+            "spec.databases[0].match.hosts",
+        ),
+        (
+            json!({ "databases": [no_reach] }),
+            "reach needs either namespaceLabels or cidrs",
+        ),
         (json!({ "hosts": { "domain": "nodots" } }), "spec.hosts.domain"),
         (json!({ "capacity": { "starting": 0 } }), "spec.capacity.starting"),
         (json!({ "podSecurity": "lenient" }), "spec.podSecurity"),
@@ -70,6 +111,9 @@ async fn nonsense_is_refused_at_apply() {
     ];
     for (spec, said) in cases {
         let error = apply(spec.clone()).await.expect_err(&format!("{spec} was taken"));
-        assert!(error.contains(said), "{spec} was refused without {said:?}: {error}");
+        assert!(
+            error.contains(said),
+            "{spec} was refused without {said:?}: {error}"
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! The two processes: what they answer, what they may, what they say.
 
 use anyhow::ensure;
-use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::Api;
@@ -17,13 +19,23 @@ async fn both_answer_health_and_metrics() {
     ready_preview("metrics").await;
     for role in [Role::Serve, Role::Control] {
         for path in ["/livez", "/readyz"] {
-            assert_eq!(understudy.get(role, path).await.unwrap().0, 200, "{role:?} {path}");
+            assert_eq!(
+                understudy.get(role, path).await.unwrap().0,
+                200,
+                "{role:?} {path}"
+            );
         }
     }
     let (_, text) = understudy.get(Role::Serve, "/metrics").await.unwrap();
-    assert!(text.contains("understudy_reasons_total{stage=\"mutate\",reason=\"lease-granted\"}"), "{text}");
+    assert!(
+        text.contains("understudy_reasons_total{stage=\"mutate\",reason=\"lease-granted\"}"),
+        "{text}"
+    );
     let (_, text) = understudy.get(Role::Control, "/metrics").await.unwrap();
-    assert!(text.contains("understudy_actions_total{action=\"sealed\"}"), "{text}");
+    assert!(
+        text.contains("understudy_actions_total{action=\"sealed\"}"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,11 +45,26 @@ async fn the_ca_bundle_is_set_and_comes_back() {
     let bundle = async || {
         let found = validating.get("understudy").await?;
         let first = found.webhooks.unwrap_or_default().into_iter().next();
-        first.and_then(|webhook| webhook.client_config.ca_bundle).ok_or_else(|| anyhow::anyhow!("no caBundle"))
+        first
+            .and_then(|webhook| webhook.client_config.ca_bundle)
+            .ok_or_else(|| anyhow::anyhow!("no caBundle"))
     };
     let before = bundle().await.unwrap();
-    assert!(String::from_utf8(before.0.clone()).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
-    assert!(mutating.get("understudy").await.unwrap().webhooks.unwrap().iter().all(|webhook| webhook.client_config.ca_bundle.as_ref() == Some(&before)));
+    assert!(
+        String::from_utf8(before.0.clone())
+            .unwrap()
+            .starts_with("-----BEGIN CERTIFICATE-----")
+    );
+    assert!(
+        mutating
+            .get("understudy")
+            .await
+            .unwrap()
+            .webhooks
+            .unwrap()
+            .iter()
+            .all(|webhook| webhook.client_config.ca_bundle.as_ref() == Some(&before))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,14 +72,25 @@ async fn a_stolen_token_opens_nothing_outside_previews() {
     // C24
     let bed = stage().await.bed();
     let plain = unique("plain");
-    make(User::Admin, json!({ "metadata": { "name": plain } })).await.unwrap();
-    let controller = bed.service_account_client(NAMESPACE, "understudy-controller").await.unwrap();
-    let admission = bed.service_account_client(NAMESPACE, "understudy-admission").await.unwrap();
+    make(User::Admin, json!({ "metadata": { "name": plain } }))
+        .await
+        .unwrap();
+    let controller = bed
+        .service_account_client(NAMESPACE, "understudy-controller")
+        .await
+        .unwrap();
+    let admission = bed
+        .service_account_client(NAMESPACE, "understudy-admission")
+        .await
+        .unwrap();
 
     for client in [&controller, &admission] {
         let secrets: Api<Secret> = Api::namespaced(client.clone(), "shop");
         let read = secrets.list(&ListParams::default()).await;
-        assert!(matches!(&read, Err(kube::Error::Api(status)) if status.code == 403), "{read:?}");
+        assert!(
+            matches!(&read, Err(kube::Error::Api(status)) if status.code == 403),
+            "{read:?}"
+        );
     }
     let binding: RoleBinding = serde_json::from_value(json!({
         "metadata": { "name": "mine" },
@@ -61,12 +99,23 @@ async fn a_stolen_token_opens_nothing_outside_previews() {
     }))
     .unwrap();
     let bindings: Api<RoleBinding> = Api::namespaced(controller.clone(), &plain);
-    assert_refused(bindings.create(&PostParams::default(), &binding).await, "understudy-identities", &["identity-confined"]);
+    assert_refused(
+        bindings.create(&PostParams::default(), &binding).await,
+        "understudy-identities",
+        &["identity-confined"],
+    );
     let namespaces: Api<Namespace> = Api::all(controller);
-    let deleted = namespaces.delete(&plain, &DeleteParams::default()).await.map(|_| ());
+    let deleted = namespaces
+        .delete(&plain, &DeleteParams::default())
+        .await
+        .map(|_| ());
     assert_refused(deleted, "understudy-identities", &["identity-confined"]);
     let labelled = Patch::Merge(json!({ "metadata": { "labels": { "x": "y" } } }));
-    assert_refused(namespaces.patch("shop", &PatchParams::default(), &labelled).await, "understudy-identities", &["identity-confined"]);
+    assert_refused(
+        namespaces.patch("shop", &PatchParams::default(), &labelled).await,
+        "understudy-identities",
+        &["identity-confined"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,9 +132,17 @@ async fn logs_hold_no_secret_value() {
     .unwrap();
     for name in ["serve", "control"] {
         let log = std::fs::read_to_string(understudy.bed().logs().join(format!("{name}.log"))).unwrap();
-        for secret in [password.as_str(), understudy_tests::shop::PASSWORD, &understudy.bed().previews().password] {
+        for secret in [
+            password.as_str(),
+            understudy_tests::shop::PASSWORD,
+            &understudy.bed().previews().password,
+        ] {
             assert!(!log.contains(secret), "{name} logs a password");
         }
-        assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{name} logs something that is no JSON");
+        assert!(
+            log.lines()
+                .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
+            "{name} logs something that is no JSON"
+        );
     }
 }

@@ -25,11 +25,18 @@ pub async fn stage() -> &'static Understudy {
         shop::open(understudy.bed()).await?;
         anyhow::Ok(understudy)
     });
-    opened.await.unwrap_or_else(|error| panic!("failed to set up the sample golden: {error:?}"))
+    opened
+        .await
+        .unwrap_or_else(|error| panic!("failed to set up the sample golden: {error:?}"))
 }
 
 pub async fn client(user: User) -> Client {
-    stage().await.bed().client(user).await.expect("the bed knows its users")
+    stage()
+        .await
+        .bed()
+        .client(user)
+        .await
+        .expect("the bed knows its users")
 }
 
 /// A name nobody else uses.
@@ -46,17 +53,31 @@ pub fn preview(name: &str, annotations: Value) -> Value {
 /// Makes a namespace as `user`.
 pub async fn make(user: User, manifest: Value) -> Result<Namespace, kube::Error> {
     let api: Api<Namespace> = Api::all(client(user).await);
-    api.create(&PostParams::default(), &serde_json::from_value(manifest).expect("a namespace")).await
+    api.create(
+        &PostParams::default(),
+        &serde_json::from_value(manifest).expect("a namespace"),
+    )
+    .await
 }
 
 /// A sealed preview of the developer's, its branch ready.
 pub async fn ready_preview(prefix: &str) -> String {
     let name = unique(prefix);
-    make(User::Developer, preview(&name, json!({}))).await.expect("a developer may make a preview");
+    make(User::Developer, preview(&name, json!({})))
+        .await
+        .expect("a developer may make a preview");
     settled(&name, |metadata| {
         let annotations = metadata.annotations.unwrap_or_default();
-        ensure!(annotations.contains_key(keys::GUARDRAILS), "not sealed: {annotations:?}");
-        ensure!(annotations.get(&keys::database_state("app")).is_some_and(|state| state == "ready"), "no branch: {annotations:?}");
+        ensure!(
+            annotations.contains_key(keys::GUARDRAILS),
+            "not sealed: {annotations:?}"
+        );
+        ensure!(
+            annotations
+                .get(&keys::database_state("app"))
+                .is_some_and(|state| state == "ready"),
+            "no branch: {annotations:?}"
+        );
         Ok(())
     })
     .await;
@@ -67,7 +88,9 @@ pub async fn ready_preview(prefix: &str) -> String {
 pub async fn settled(name: &str, check: impl Fn(ObjectMeta) -> Result<()>) {
     let api: Api<Namespace> = Api::all(client(User::Admin).await);
     let what = format!("namespace {name} is as expected");
-    eventually(SOON, &what, || async { check(api.get(name).await?.metadata) }).await.unwrap();
+    eventually(SOON, &what, || async { check(api.get(name).await?.metadata) })
+        .await
+        .unwrap();
 }
 
 /// A Pod with one container.
@@ -78,14 +101,25 @@ pub fn pod(name: &str, env: Value) -> Value {
 
 pub async fn make_pod(user: User, namespace: &str, manifest: Value) -> Result<Pod, kube::Error> {
     let api: Api<Pod> = Api::namespaced(client(user).await, namespace);
-    api.create(&PostParams::default(), &serde_json::from_value(manifest).expect("a Pod")).await
+    api.create(
+        &PostParams::default(),
+        &serde_json::from_value(manifest).expect("a Pod"),
+    )
+    .await
 }
 
 /// The decoded data of a Secret, read by the admin.
 pub async fn secret(namespace: &str, name: &str) -> std::collections::BTreeMap<String, String> {
     let api: Api<Secret> = Api::namespaced(client(User::Admin).await, namespace);
-    let data = api.get(name).await.expect("the Secret is there").data.unwrap_or_default();
-    data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect()
+    let data = api
+        .get(name)
+        .await
+        .expect("the Secret is there")
+        .data
+        .unwrap_or_default();
+    data.into_iter()
+        .map(|(key, value)| (key, String::from_utf8(value.0).unwrap()))
+        .collect()
 }
 
 /// Asserts that `result` is a refusal by `by` (a webhook's or a policy's name) which gives every one of `reasons`.
@@ -96,7 +130,10 @@ pub fn assert_refused<T: Debug>(result: Result<T, kube::Error>, by: &str, reason
     };
     assert!(message.contains(by), "not refused by {by}: {message}");
     for reason in reasons {
-        assert!(message.contains(&format!("{reason}: ")), "{reason} is missing: {message}");
+        assert!(
+            message.contains(&format!("{reason}: ")),
+            "{reason} is missing: {message}"
+        );
     }
     message
 }
