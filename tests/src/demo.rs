@@ -35,9 +35,16 @@ async fn play(keep: bool) -> Result<()> {
     let started = Instant::now();
     let mut tell = Narrator::default();
     tell.act("A control plane, two PostgreSQL servers, Understudy from its chart");
-    let bed = TestBed::start(Options::default()).await.context("failed to start the testbed")?;
-    bed.install(InstallOptions::default()).await.context("failed to install Understudy")?;
-    tell.held(format!("API server at {}, webhook and controller with the chart's own identities", bed.server()));
+    let bed = TestBed::start(Options::default())
+        .await
+        .context("failed to start the testbed")?;
+    bed.install(InstallOptions::default())
+        .await
+        .context("failed to install Understudy")?;
+    tell.held(format!(
+        "API server at {}, webhook and controller with the chart's own identities",
+        bed.server()
+    ));
 
     acts::golden(&bed, &mut tell).await?;
     acts::born_with_the_label(&bed, &mut tell).await?;
@@ -57,9 +64,19 @@ fn leave(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
     let branch = bed.previews().url("postgres");
     tell.act("Left running; look around");
     tell.line(format!("export KUBECONFIG={}", record.kubeconfig.display()));
-    tell.line(format!("kubectl get namespaces -L understudy.dev/phase         # kubectl is {}", record.kubectl.display()));
-    tell.line(format!("kubectl --context {} -n {CLONE} get all,networkpolicies", User::Developer.name()));
-    tell.line(format!("kubectl --context {} -n {} get all", User::Developer.name(), shop::GOLDEN));
+    tell.line(format!(
+        "kubectl get namespaces -L understudy.dev/phase         # kubectl is {}",
+        record.kubectl.display()
+    ));
+    tell.line(format!(
+        "kubectl --context {} -n {CLONE} get all,networkpolicies",
+        User::Developer.name()
+    ));
+    tell.line(format!(
+        "kubectl --context {} -n {} get all",
+        User::Developer.name(),
+        shop::GOLDEN
+    ));
     tell.line(format!("psql '{branch}' -c '\\l'"));
     tell.line("cargo testbed down                                          # ends it".to_owned());
     Ok(())

@@ -15,10 +15,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 use understudy::keys;
 use understudy::policy::PreviewPolicy;
 
-use crate::testbed::{NAMESPACE, Postgres, TestBed, User};
+use crate::testbed::{NAMESPACE, Postgres, TestBed, Understudy, User, installed};
 
 /// The golden's namespace.
 pub const GOLDEN: &str = "shop";
@@ -41,6 +42,22 @@ pub async fn open(bed: &TestBed) -> Result<()> {
     policy(bed, |_| {}).await
 }
 
+/// The test binary's bed with Understudy and the sample golden on it.
+///
+/// # Panics
+/// If any of it cannot be set up.
+pub async fn stage() -> &'static Understudy {
+    static STAGE: OnceCell<&'static Understudy> = OnceCell::const_new();
+    let opened = STAGE.get_or_try_init(|| async {
+        let understudy = installed().await;
+        open(understudy.bed()).await?;
+        anyhow::Ok(understudy)
+    });
+    opened
+        .await
+        .unwrap_or_else(|error| panic!("failed to set up the sample golden: {error:?}"))
+}
+
 /// Applies the demo's policy, changed by `edit`, with what only this bed knows: the port of its server.
 pub async fn policy(bed: &TestBed, edit: impl FnOnce(&mut Value)) -> Result<()> {
     let text = std::fs::read_to_string(example("policies/demo.yaml"))?;
@@ -55,9 +72,18 @@ async fn databases(bed: &TestBed) -> Result<()> {
     let seed = example("golden/seed.sql");
     for (server, database, login) in [(bed.golden(), "shop", true), (bed.previews(), TEMPLATE, false)] {
         let client = server.connect("postgres").await?;
-        let password = if login { format!("LOGIN PASSWORD '{PASSWORD}'") } else { "NOLOGIN".to_owned() };
-        client.batch_execute(&format!("CREATE ROLE shop {password}")).await.context("failed to create the role shop")?;
-        client.batch_execute(&format!("CREATE DATABASE {database} OWNER shop")).await?;
+        let password = if login {
+            format!("LOGIN PASSWORD '{PASSWORD}'")
+        } else {
+            "NOLOGIN".to_owned()
+        };
+        client
+            .batch_execute(&format!("CREATE ROLE shop {password}"))
+            .await
+            .context("failed to create the role shop")?;
+        client
+            .batch_execute(&format!("CREATE DATABASE {database} OWNER shop"))
+            .await?;
         psql(server, database, &seed).await?;
     }
     Ok(())
@@ -67,14 +93,28 @@ async fn databases(bed: &TestBed) -> Result<()> {
 async fn psql(server: &Postgres, database: &str, file: &Path) -> Result<()> {
     let mut command = Command::new("psql");
     command
-        .args(["--no-psqlrc", "--quiet", "--host", &server.host, "--port", &server.port.to_string()])
+        .args([
+            "--no-psqlrc",
+            "--quiet",
+            "--host",
+            &server.host,
+            "--port",
+            &server.port.to_string(),
+        ])
         .args(["--username", &server.username, "--dbname", database, "--file"])
         .arg(file)
         .env("PGPASSWORD", &server.password)
         .kill_on_drop(true);
-    let output = command.output().await.context("failed to run psql; install it: apt-get install postgresql-client")?;
+    let output = command
+        .output()
+        .await
+        .context("failed to run psql; install it: apt-get install postgresql-client")?;
     if !output.status.success() {
-        bail!("psql failed on {}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "psql failed on {}: {}",
+            file.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(())
 }
@@ -107,13 +147,19 @@ async fn golden(bed: &TestBed) -> Result<()> {
     });
     apply::<Namespace>(bed, None, GOLDEN, &namespace).await?;
     let mut helm = bed.helm(User::Admin);
-    helm.args(["upgrade", "--install", "shop"]).arg(example("golden")).args(["--namespace", GOLDEN]).args([
-        "--set",
-        &format!("database.password={PASSWORD},stripe.apiKey={STRIPE_KEY}"),
-    ]);
+    helm.args(["upgrade", "--install", "shop"])
+        .arg(example("golden"))
+        .args(["--namespace", GOLDEN])
+        .args([
+            "--set",
+            &format!("database.password={PASSWORD},stripe.apiKey={STRIPE_KEY}"),
+        ]);
     let output = helm.output().await.context("failed to run helm")?;
     if !output.status.success() {
-        bail!("helm failed to install the golden: {}", String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "helm failed to install the golden: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(())
 }
@@ -122,7 +168,8 @@ async fn golden(bed: &TestBed) -> Result<()> {
 /// namespaces; nothing else.
 async fn developer(bed: &TestBed) -> Result<()> {
     let subject = json!([{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "developers" }]);
-    let role = |name: &str| json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name });
+    let role =
+        |name: &str| json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name });
     let view = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
         "metadata": { "name": "developers-view" }, "roleRef": role("view"), "subjects": subject,
@@ -180,5 +227,7 @@ where
 
 /// A file below `examples/`.
 pub fn example(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("examples").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .with_file_name("examples")
+        .join(path)
 }

@@ -8,6 +8,7 @@
 mod branches;
 mod certificates;
 mod context;
+mod error;
 mod finish;
 mod pods;
 mod reconcile;
@@ -16,14 +17,12 @@ mod status;
 mod sweep;
 
 use crate::args::Control;
-use crate::facts;
-use crate::health::{self, Readiness};
-use crate::metrics::Metrics;
 use crate::shutdown;
+use crate::start::{self, Started};
 use anyhow::Context as _;
 use context::Context;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client};
+use kube::Api;
 use kube_lease_manager::LeaseManagerBuilder;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,24 +32,14 @@ const LEASE: &str = "understudy-controller";
 
 /// Runs until the first signal or until the Lease is lost.
 pub async fn run(settings: Control) -> anyhow::Result<()> {
-    let stopping = shutdown::watch().context("failed to listen for signals")?;
-    let metrics = Arc::new(Metrics::default());
-    let readiness = Readiness::default();
-    let remembering = readiness.handle("memory");
-    health::start(
-        settings.health_listen,
-        readiness,
-        metrics.clone(),
-        stopping.clone(),
-    )
-    .await
-    .with_context(|| format!("failed to listen on {}", settings.health_listen))?;
-
-    let client = Client::try_default()
-        .await
-        .context("failed to configure the Kubernetes client")?;
-    let installation = Arc::new(settings.installed.installation());
-    let memory = facts::start(client.clone(), installation.clone(), remembering);
+    let Started {
+        stopping,
+        metrics,
+        client,
+        installation,
+        memory,
+        working,
+    } = start::start(settings.health_listen, &settings.installed, "election").await?;
     let manager = LeaseManagerBuilder::new(client.clone(), LEASE)
         .with_namespace(&installation.namespace)
         .with_duration(15)
@@ -59,6 +48,8 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
         .await
         .context("failed to set up leader election")?;
     let (mut leads, election) = manager.watch().await;
+    // Standing by is ready: a second replica must not hold a rollout up.
+    working.set(true);
     tokio::select! {
         won = leads.wait_for(|leads| *leads) => { won.context("leader election ended")?; }
         () = shutdown::begun(stopping.clone()) => return Ok(()),
@@ -78,7 +69,7 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
         .context("failed to identify the cluster")?;
     let cluster = cluster.metadata.uid.unwrap_or_default();
     let context = Arc::new(Context::new(client, installation, memory, metrics, cluster));
-    let certificates = certificates::keep(context.client.clone(), settings.clone_names());
+    let certificates = certificates::keep(context.client.clone(), settings.names());
     let sweeping = sweep::keep(context.clone(), Duration::from_secs(settings.sweep_seconds));
     let result = tokio::select! {
         () = reconcile::run(context) => Ok(()),
@@ -94,7 +85,7 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
 }
 
 impl Control {
-    fn clone_names(&self) -> certificates::Names {
+    fn names(&self) -> certificates::Names {
         certificates::Names {
             namespace: self.installed.namespace.clone(),
             service: self.service.clone(),

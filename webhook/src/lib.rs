@@ -13,6 +13,7 @@ mod metrics;
 mod provider;
 mod serve;
 mod shutdown;
+mod start;
 
 pub use provider::{BranchId, Outcome, Provider, ProviderError, postgres};
 

@@ -8,13 +8,11 @@ mod certificate;
 mod handler;
 
 use crate::args::Serve;
-use crate::facts::{self, Live};
-use crate::health::{self, Readiness};
-use crate::metrics::Metrics;
+use crate::facts::Live;
 use crate::shutdown;
+use crate::start::{self, Started};
 use anyhow::Context;
 use axum_server::Handle;
-use kube::Client;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,34 +21,28 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Runs until the first signal, then drains.
 pub async fn run(settings: Serve) -> anyhow::Result<()> {
-    let stopping = shutdown::watch().context("failed to listen for signals")?;
-    let metrics = Arc::new(Metrics::default());
-    let readiness = Readiness::default();
-    let (remembering, serving) = (readiness.handle("memory"), readiness.handle("certificate"));
-    health::start(
-        settings.health_listen,
-        readiness,
-        metrics.clone(),
-        stopping.clone(),
-    )
-    .await
-    .with_context(|| format!("failed to listen on {}", settings.health_listen))?;
-
-    let client = Client::try_default()
-        .await
-        .context("failed to configure the Kubernetes client")?;
-    let installation = Arc::new(settings.installed.installation());
-    let memory = facts::start(client.clone(), installation.clone(), remembering);
-    let reviewer = Arc::new(handler::Reviewer {
-        memory,
-        sources: Live::new(client.clone()),
+    let Started {
+        stopping,
         metrics,
-    });
+        client,
+        installation,
+        memory,
+        working,
+    } = start::start(settings.health_listen, &settings.installed, "certificate").await?;
+    let ready = async {
+        // An empty memory would call every policy missing.
+        anyhow::ensure!(memory.filled().await, "failed to list namespaces and policies");
+        Ok(certificate::watch(client.clone(), installation.namespace.clone()).await)
+    };
     let tls = tokio::select! {
-        tls = certificate::watch(client, installation.namespace.clone()) => tls,
+        tls = ready => tls?,
         () = shutdown::begun(stopping.clone()) => return Ok(()),
     };
-
+    let reviewer = Arc::new(handler::Reviewer {
+        memory,
+        sources: Live::new(client),
+        metrics,
+    });
     let handle = Handle::new();
     let server = axum_server::bind_rustls(settings.listen, tls)
         .handle(handle.clone())
@@ -60,7 +52,7 @@ pub async fn run(settings: Serve) -> anyhow::Result<()> {
         async move {
             if let Some(address) = handle.listening().await {
                 tracing::info!(%address, "answering reviews");
-                serving.set(true);
+                working.set(true);
             }
             shutdown::begun(stopping).await;
             handle.graceful_shutdown(Some(DRAIN));

@@ -23,7 +23,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nerror: {error}");
-            error.chain().skip(1).for_each(|cause| eprintln!("caused by: {cause}"));
+            error
+                .chain()
+                .skip(1)
+                .for_each(|cause| eprintln!("caused by: {cause}"));
             ExitCode::FAILURE
         }
     }

@@ -43,21 +43,28 @@ pub async fn golden(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
     let kinds = "deployments,statefulsets,cronjobs,ingresses,services";
     tell.line(kubectl(bed, User::Developer, &["--namespace", GOLDEN, "get", kinds]).await?);
     let orders = count(&bed.golden().connect("shop").await?).await?;
-    tell.held(format!("every Pod of the golden runs, and its database holds {orders} orders"));
+    tell.held(format!(
+        "every Pod of the golden runs, and its database holds {orders} orders"
+    ));
     Ok(())
 }
 
 /// Whatever carries the label gets everything, whoever made it.
 pub async fn born_with_the_label(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
     tell.act("A namespace born with the label, made by anybody with anything");
-    tell.command(&format!("kubectl create --filename namespace.yaml    # {}: \"true\", {}: 30m", keys::PREVIEW, keys::TTL));
+    tell.command(&format!(
+        "kubectl create --filename namespace.yaml    # {}: \"true\", {}: 30m",
+        keys::PREVIEW,
+        keys::TTL
+    ));
     let manifest = serde_json::json!({
         "apiVersion": "v1", "kind": "Namespace",
         "metadata": { "name": BORN, "labels": { keys::PREVIEW: "true" }, "annotations": { keys::TTL: "30m" } },
     });
     let api: Api<Namespace> = Api::all(bed.client(User::Developer).await?);
     let started = std::time::Instant::now();
-    api.create(&Default::default(), &serde_json::from_value(manifest)?).await?;
+    api.create(&Default::default(), &serde_json::from_value(manifest)?)
+        .await?;
     eventually(PATIENCE, "it is sealed", || async {
         let annotations = api.get(BORN).await?.metadata.annotations.unwrap_or_default();
         ensure!(annotations.contains_key(keys::GUARDRAILS), "{annotations:?}");
@@ -66,8 +73,17 @@ pub async fn born_with_the_label(bed: &TestBed, tell: &mut Narrator) -> Result<(
     .await?;
     let sealed = started.elapsed().as_millis();
     let kinds = "limitranges,resourcequotas,networkpolicies,rolebindings";
-    tell.line(kubectl(bed, User::Admin, &["--namespace", BORN, "get", kinds, "--output", "name"]).await?);
-    tell.held(format!("sealed {sealed} ms after it was made: limits, quota, default-deny, access, a lease, an owner"));
+    tell.line(
+        kubectl(
+            bed,
+            User::Admin,
+            &["--namespace", BORN, "get", kinds, "--output", "name"],
+        )
+        .await?,
+    );
+    tell.held(format!(
+        "sealed {sealed} ms after it was made: limits, quota, default-deny, access, a lease, an owner"
+    ));
     Ok(())
 }
 
@@ -75,15 +91,43 @@ pub async fn born_with_the_label(bed: &TestBed, tell: &mut Narrator) -> Result<(
 pub async fn clone(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
     tell.act("A clone for pull request 7, made by a developer who may not read the golden's Secrets");
     let image = "web=registry.example.com/shop/web:pr-7-abc123";
-    tell.command(&format!("understudy clone {GOLDEN} --pr 7 --image {image} --wait"));
+    tell.command(&format!(
+        "understudy clone {GOLDEN} --pr 7 --image {image} --wait"
+    ));
     let mut command = bed.understudy(User::Developer)?;
-    command.args(["clone", GOLDEN, "--pr", "7", "--image", image, "--wait", "--timeout", "90s"]);
+    command.args([
+        "clone",
+        GOLDEN,
+        "--pr",
+        "7",
+        "--image",
+        image,
+        "--wait",
+        "--timeout",
+        "90s",
+    ]);
     let status = command.status().await.context("failed to run understudy")?;
     ensure!(status.success(), "understudy clone ended with {status}");
     pods_run(bed, CLONE).await?;
     tell.held(format!("every Pod of {CLONE} runs"));
-    let list = kubectl(bed, User::Developer, &["--namespace", CLONE, "get", "deployment", "web", "--output", "jsonpath={..image}"]).await?;
-    ensure!(list == "registry.example.com/shop/web:pr-7-abc123", "web runs {list}");
+    let list = kubectl(
+        bed,
+        User::Developer,
+        &[
+            "--namespace",
+            CLONE,
+            "get",
+            "deployment",
+            "web",
+            "--output",
+            "jsonpath={..image}",
+        ],
+    )
+    .await?;
+    ensure!(
+        list == "registry.example.com/shop/web:pr-7-abc123",
+        "web runs {list}"
+    );
     tell.held("web runs the pull request's image; everything else the golden's".to_owned());
     Ok(())
 }
@@ -94,20 +138,57 @@ pub async fn branch(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
     let secrets: Api<Secret> = Api::namespaced(bed.client(User::Admin).await?, CLONE);
     let secret = secrets.get(&keys::branch_secret("app")).await?;
     let value = |key: &str| -> Result<String> {
-        let data = secret.data.as_ref().and_then(|data| data.get(key)).context("the branch Secret lacks a key")?;
+        let data = secret
+            .data
+            .as_ref()
+            .and_then(|data| data.get(key))
+            .context("the branch Secret lacks a key")?;
         Ok(String::from_utf8(data.0.clone())?)
     };
-    let branch = bed.previews().connect_as(&value("username")?, &value("password")?, &value("dbname")?).await?;
+    let branch = bed
+        .previews()
+        .connect_as(&value("username")?, &value("password")?, &value("dbname")?)
+        .await?;
     let golden = bed.golden().connect("shop").await?;
     let before = (count(&golden).await?, count(&branch).await?);
-    ensure!(before.0 == before.1 && before.0 > 0, "golden and branch hold {before:?} orders");
-    tell.held(format!("the branch {} holds the template's {} orders", value("dbname")?, before.1));
-    branch.batch_execute("DELETE FROM shop.order_lines; DELETE FROM shop.orders").await?;
+    ensure!(
+        before.0 == before.1 && before.0 > 0,
+        "golden and branch hold {before:?} orders"
+    );
+    tell.held(format!(
+        "the branch {} holds the template's {} orders",
+        value("dbname")?,
+        before.1
+    ));
+    branch
+        .batch_execute("DELETE FROM shop.order_lines; DELETE FROM shop.orders")
+        .await?;
     let after = (count(&golden).await?, count(&branch).await?);
-    ensure!(after == (before.0, 0), "after deleting in the branch, golden and branch hold {after:?} orders");
-    tell.held(format!("all orders deleted in the branch; the golden still holds {}", after.0));
-    let manifest = kubectl(bed, User::Developer, &["--namespace", CLONE, "get", "pods,configmaps,deployments", "--output", "yaml"]).await?;
-    ensure!(!manifest.contains(shop::PASSWORD), "the golden's password stands in the preview");
+    ensure!(
+        after == (before.0, 0),
+        "after deleting in the branch, golden and branch hold {after:?} orders"
+    );
+    tell.held(format!(
+        "all orders deleted in the branch; the golden still holds {}",
+        after.0
+    ));
+    let manifest = kubectl(
+        bed,
+        User::Developer,
+        &[
+            "--namespace",
+            CLONE,
+            "get",
+            "pods,configmaps,deployments",
+            "--output",
+            "yaml",
+        ],
+    )
+    .await?;
+    ensure!(
+        !manifest.contains(shop::PASSWORD),
+        "the golden's password stands in the preview"
+    );
     tell.held("no Pod, Deployment or ConfigMap of the preview holds the golden's password".to_owned());
     Ok(())
 }
@@ -120,14 +201,21 @@ pub async fn the_end(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
     for name in [CLONE, BORN] {
         let end = format!("{}={soon}", keys::EXPIRES_AT);
         tell.command(&format!("kubectl annotate --overwrite namespace {name} {end}"));
-        kubectl(bed, User::Developer, &["annotate", "--overwrite", "namespace", name, &end]).await?;
+        kubectl(
+            bed,
+            User::Developer,
+            &["annotate", "--overwrite", "namespace", name, &end],
+        )
+        .await?;
     }
     let went = [CLONE, BORN].map(|name| {
         let namespaces = namespaces.clone();
         async move {
             eventually(PATIENCE, &format!("{name} is gone"), || async {
                 let found = namespaces.get_opt(name).await?;
-                let message = found.as_ref().and_then(|found| found.metadata.annotations.as_ref()?.get(keys::MESSAGE));
+                let message = found
+                    .as_ref()
+                    .and_then(|found| found.metadata.annotations.as_ref()?.get(keys::MESSAGE));
                 ensure!(found.is_none(), "{message:?}");
                 anyhow::Ok(())
             })
@@ -160,7 +248,10 @@ async fn pods_run(bed: &TestBed, namespace: &str) -> Result<()> {
         for pod in found {
             let phase = pod.status.and_then(|status| status.phase).unwrap_or_default();
             let name = pod.metadata.name.unwrap_or_default();
-            ensure!(phase == "Running" || phase == "Succeeded", "Pod {name} is {phase}");
+            ensure!(
+                phase == "Running" || phase == "Succeeded",
+                "Pod {name} is {phase}"
+            );
         }
         anyhow::Ok(())
     })
@@ -168,5 +259,8 @@ async fn pods_run(bed: &TestBed, namespace: &str) -> Result<()> {
 }
 
 async fn count(client: &tokio_postgres::Client) -> Result<i64> {
-    Ok(client.query_one("SELECT count(*) FROM shop.orders", &[]).await?.get(0))
+    Ok(client
+        .query_one("SELECT count(*) FROM shop.orders", &[])
+        .await?
+        .get(0))
 }

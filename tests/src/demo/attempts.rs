@@ -46,12 +46,25 @@ pub async fn all(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
             Ok(said) => bail!("{} in a preview was allowed: {said}", attempt.what),
             Err(error) => error.to_string(),
         };
-        ensure!(words.contains(attempt.by), "{} was not refused by {}: {words}", attempt.what, attempt.by);
-        ensure!(words.contains(&format!("{}: ", attempt.reason)), "no {} in: {words}", attempt.reason);
+        ensure!(
+            words.contains(attempt.by),
+            "{} was not refused by {}: {words}",
+            attempt.what,
+            attempt.by
+        );
+        ensure!(
+            words.contains(&format!("{}: ", attempt.reason)),
+            "no {} in: {words}",
+            attempt.reason
+        );
         tell.refused(attempt.what, &words);
-        run(bed, PLAIN, &attempt).await.with_context(|| format!("{} outside previews was refused", attempt.what))?;
+        run(bed, PLAIN, &attempt)
+            .await
+            .with_context(|| format!("{} outside previews was refused", attempt.what))?;
     }
-    tell.held(format!("each of the six succeeded in the unlabelled namespace {PLAIN}"));
+    tell.held(format!(
+        "each of the six succeeded in the unlabelled namespace {PLAIN}"
+    ));
     Ok(())
 }
 
@@ -132,9 +145,20 @@ fn attempts() -> Vec<Attempt> {
 async fn run(bed: &TestBed, namespace: &str, attempt: &Attempt) -> Result<String> {
     let mut command = bed.kubectl(User::Developer);
     command.args(["--namespace", namespace]);
-    command.args(attempt.arguments.iter().map(|word| if word == "NAMESPACE" { namespace } else { word }));
-    let Some(input) = &attempt.input else { return output(command).await };
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    command.args(
+        attempt
+            .arguments
+            .iter()
+            .map(|word| if word == "NAMESPACE" { namespace } else { word }),
+    );
+    let Some(input) = &attempt.input else {
+        return output(command).await;
+    };
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let mut stdin = child.stdin.take().context("kubectl has no standard input")?;
     stdin.write_all(input.to_string().as_bytes()).await?;
     drop(stdin);
@@ -152,9 +176,18 @@ async fn everything_is_allowed(bed: &TestBed) -> Result<()> {
         "subjects": [{ "apiGroup": group, "kind": "User", "name": User::Developer.name() }],
     });
     apply::<ClusterRoleBinding>(bed, None, "demo-every-right", &binding).await?;
-    eventually(std::time::Duration::from_secs(30), "the developer has every right", || async {
-        kubectl(bed, User::Developer, &["auth", "can-i", "*", "*", "--all-namespaces"]).await
-    })
+    eventually(
+        std::time::Duration::from_secs(30),
+        "the developer has every right",
+        || async {
+            kubectl(
+                bed,
+                User::Developer,
+                &["auth", "can-i", "*", "*", "--all-namespaces"],
+            )
+            .await
+        },
+    )
     .await?;
     Ok(())
 }

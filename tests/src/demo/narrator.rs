@@ -53,6 +53,10 @@ impl Narrator {
 
     /// Everything held.
     pub fn curtain(&self, took: Duration) {
-        println!("\n{HEADING}{} checks held in {} s; nothing is left.{HEADING:#}", self.held, took.as_secs());
+        println!(
+            "\n{HEADING}{} checks held in {} s; nothing is left.{HEADING:#}",
+            self.held,
+            took.as_secs()
+        );
     }
 }

@@ -3,26 +3,11 @@
 use std::process::Output;
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
-use understudy_tests::shop;
-use understudy_tests::testbed::{Understudy, User, installed};
-
-static STAGE: OnceCell<&'static Understudy> = OnceCell::const_new();
+pub use understudy_tests::shop::stage;
+use understudy_tests::testbed::User;
 
 /// The longest that anything here takes on an idle machine, several times over.
 pub const SOON: Duration = Duration::from_secs(90);
-
-/// The bed with Understudy and the sample golden, its Pods running.
-pub async fn stage() -> &'static Understudy {
-    let opened = STAGE.get_or_try_init(|| async {
-        let understudy = installed().await;
-        shop::open(understudy.bed()).await?;
-        anyhow::Ok(understudy)
-    });
-    opened
-        .await
-        .unwrap_or_else(|error| panic!("failed to set up the sample golden: {error:?}"))
-}
 
 /// What a run printed and how it ended.
 #[derive(Debug)]

@@ -8,27 +8,12 @@ use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 use understudy::keys;
-use understudy_tests::shop;
-use understudy_tests::testbed::{Understudy, User, eventually, installed};
-
-static STAGE: OnceCell<&'static Understudy> = OnceCell::const_new();
+pub use understudy_tests::shop::stage;
+use understudy_tests::testbed::{User, eventually};
 
 /// The longest that anything here takes on an idle machine, several times over.
 pub const SOON: Duration = Duration::from_secs(60);
-
-/// The bed with Understudy and the sample golden.
-pub async fn stage() -> &'static Understudy {
-    let opened = STAGE.get_or_try_init(|| async {
-        let understudy = installed().await;
-        shop::open(understudy.bed()).await?;
-        anyhow::Ok(understudy)
-    });
-    opened
-        .await
-        .unwrap_or_else(|error| panic!("failed to set up the sample golden: {error:?}"))
-}
 
 pub async fn client(user: User) -> Client {
     stage()

@@ -4,7 +4,7 @@
 //! Secret that says nothing yet, and the next look goes on with the same password. Pods wait at their gate meanwhile.
 
 use super::context::Context;
-use super::reconcile::{Error, failed, said};
+use super::error::{Error, failed, said};
 use crate::provider::{BranchId, Endpoint, Outcome, Provider, ProviderError};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;

@@ -3,7 +3,7 @@
 //! Every step is idempotent and the next look begins again at the first, so a crash anywhere loses nothing.
 
 use super::context::Context;
-use super::reconcile::{Error, failed};
+use super::error::{Error, failed};
 use super::status;
 use crate::provider::Provider;
 use jiff::{SignedDuration, Timestamp};

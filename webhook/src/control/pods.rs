@@ -1,7 +1,7 @@
 //! The Pods of a preview: gates lifted, the unreviewed replaced, the excess removed.
 
 use super::context::Context;
-use super::reconcile::{Error, failed};
+use super::error::{Error, failed};
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};

@@ -1,6 +1,7 @@
 //! One preview, brought to where it should be.
 
 use super::context::Context;
+use super::error::{Error, failed};
 use super::{branches, finish, pods, seal, status};
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -26,38 +27,6 @@ use understudy::preview::Preview;
 const CALM: Duration = Duration::from_secs(30);
 /// Between two looks while something is on its way.
 const BUSY: Duration = Duration::from_millis(500);
-
-/// Why a reconcile has to be tried again.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The API server refused or is away.
-    #[error("failed to {what}: {}", said(source))]
-    Kube {
-        /// What was tried.
-        what: &'static str,
-        /// What it said.
-        source: Box<kube::Error>,
-    },
-    /// A database server refused or is away.
-    #[error(transparent)]
-    Provider(#[from] crate::provider::ProviderError),
-}
-
-/// What the API server said, in its own words.
-pub fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// Names what was tried.
-pub fn failed(what: &'static str) -> impl Fn(kube::Error) -> Error {
-    move |source| Error::Kube {
-        what,
-        source: Box::new(source),
-    }
-}
 
 /// Reconciles until the process ends.
 pub async fn run(context: Arc<Context>) {

@@ -4,7 +4,7 @@
 //! and the quota controller has taken the quota up. Restoring is by replacement.
 
 use super::context::Context;
-use super::reconcile::{Error, failed};
+use super::error::{Error, failed};
 use futures::future::{join_all, try_join_all};
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};

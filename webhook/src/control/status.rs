@@ -2,8 +2,8 @@
 //! objects.
 
 use super::context::Context;
+use super::error::{Error, failed};
 use super::pods::Found;
-use super::reconcile::{Error, failed};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{Patch, PatchParams};

@@ -1,7 +1,8 @@
 //! What is remembered: metadata of namespaces, and policies. Kept by reflectors.
 //!
-//! Assumption: it may lag behind the API server. A namespace that is not in memory is read once, live; where that fails
-//! too it counts as unknown and the rules hold or refuse. Nothing is written, and no secret value is ever in here.
+//! Assumption: it may lag behind the API server. A namespace that is not in memory is read once, live, and so is one whose
+//! seal would let a Pod in unheld; where that fails it counts as unknown and the rules hold or refuse. Nothing is written,
+//! and no secret value is ever in here.
 
 use super::live::Live;
 use crate::health::Handle;
@@ -14,7 +15,7 @@ use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use understudy::admission::{Facts, Installation, Request};
+use understudy::admission::{Facts, Installation, Request, Stage};
 use understudy::environment::{Data, Fact, Reference};
 use understudy::policy::{PreviewPolicy, PreviewPolicySpec};
 use understudy::preview::{self, Preview};
@@ -72,6 +73,10 @@ pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> 
     memory
 }
 
+fn is_birth_of_a_pod(request: &Request) -> bool {
+    request.is("", "pods") && request.is_create()
+}
+
 fn report(event: &Result<(), watcher::Error>, what: &str) {
     if let Err(error) = event {
         tracing::warn!(%error, what, "failed to watch; answering from memory");
@@ -85,12 +90,20 @@ impl Memory {
     }
 
     /// The preview that `request` goes into; `None` where it cannot be known now.
-    pub async fn preview(&self, request: &Request, live: &Live) -> Option<Preview> {
+    pub async fn preview(&self, request: &Request, stage: Stage, live: &Live) -> Option<Preview> {
         if request.is_namespace() || request.namespace.is_empty() {
             return None;
         }
         let known = self.namespaces.get(&ObjectRef::new(&request.namespace));
         match known.and_then(|namespace| Preview::of(&namespace.metadata)) {
+            // Memory may have missed an end and a birth, and a review does not say which of two namespaces of one name it
+            // is for. So a Pod is let in without gates on what is read now, never on the seal of an earlier namespace. Once
+            // is enough: the gates that mutation gave it, validation leaves.
+            Some(preview)
+                if preview.sealed.is_some() && stage == Stage::Mutate && is_birth_of_a_pod(request) =>
+            {
+                Preview::of(&live.namespace(&request.namespace).await?)
+            }
             Some(preview) => Some(preview),
             // We are only called for previews, so memory lags behind.
             None => Preview::of(&live.namespace(&request.namespace).await?),

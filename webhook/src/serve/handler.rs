@@ -92,7 +92,7 @@ async fn respond(
         Ok(request) => request,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    let facts = facts(&reviewer, &request).await;
+    let facts = facts(&reviewer, stage, &request).await;
     let decision = decide(stage, &request, &facts);
     let took = started.elapsed();
     reviewer.metrics.reviewed(stage, &decision, took);
@@ -100,9 +100,9 @@ async fn respond(
     axum::Json(admission::answer(&request.uid, &decision)).into_response()
 }
 
-async fn facts(reviewer: &Reviewer, request: &Request) -> Facts {
+async fn facts(reviewer: &Reviewer, stage: Stage, request: &Request) -> Facts {
     let (preview, sources) = tokio::join!(
-        reviewer.memory.preview(request, &reviewer.sources),
+        reviewer.memory.preview(request, stage, &reviewer.sources),
         reviewer
             .sources
             .read(&request.namespace, admission::needs(request)),
