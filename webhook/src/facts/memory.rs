@@ -15,6 +15,7 @@ use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 use understudy::admission::{Facts, Installation, Request, Stage};
 use understudy::environment::{Data, Fact, Reference};
 use understudy::policy::{PreviewPolicy, PreviewPolicySpec};
@@ -36,17 +37,20 @@ pub struct Memory {
     policies: Store<PreviewPolicy>,
     /// Made from the stores at the first request after a change.
     rules: Arc<Mutex<Option<Rules>>>,
+    filled: watch::Receiver<bool>,
 }
 
 /// Starts the reflectors; `ready` is set once both have listed.
 pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> Memory {
     let (namespaces, namespace_writer) = store();
     let (policies, policy_writer) = store();
+    let (filling, filled) = watch::channel(false);
     let memory = Memory {
         installation,
         namespaces,
         policies,
         rules: Arc::default(),
+        filled,
     };
 
     let forget = |memory: &Memory| {
@@ -68,8 +72,14 @@ pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> 
         changed();
         std::future::ready(())
     }));
-    let waiting = memory.clone();
-    tokio::spawn(async move { ready.set(waiting.filled().await) });
+    // One waiter only: a second one on the same store was seen never to wake (kube-runtime 5.0).
+    let (namespaces, policies) = (memory.namespaces.clone(), memory.policies.clone());
+    tokio::spawn(async move {
+        if namespaces.wait_until_ready().await.is_ok() && policies.wait_until_ready().await.is_ok() {
+            ready.set(true);
+            let _ = filling.send(true);
+        }
+    });
     memory
 }
 
@@ -86,7 +96,7 @@ fn report(event: &Result<(), watcher::Error>, what: &str) {
 impl Memory {
     /// Waits until both have been listed once; before that an empty memory says nothing. `false` if that never comes.
     pub async fn filled(&self) -> bool {
-        self.namespaces.wait_until_ready().await.is_ok() && self.policies.wait_until_ready().await.is_ok()
+        self.filled.clone().wait_for(|filled| *filled).await.is_ok()
     }
 
     /// The preview that `request` goes into; `None` where it cannot be known now.
