@@ -12,6 +12,7 @@ mod error;
 mod finish;
 mod pods;
 mod reconcile;
+mod routes;
 mod seal;
 mod status;
 mod sweep;

@@ -137,6 +137,17 @@ async fn a_clone_lives_is_looked_after_and_ends() {
 
     let list = developer(&["list", "-o", "json"]).await.done().json();
     assert!(list.to_string().contains("\"shop-pr-91\""), "{list}");
+    eventually(SOON, "the list says where it is reached", || async {
+        let list = developer(&["list", "-o", "json"]).await.done().json();
+        anyhow::ensure!(
+            list.to_string()
+                .contains("https://shop-pr-91.preview.example.com"),
+            "{list}"
+        );
+        Ok(())
+    })
+    .await
+    .unwrap();
     let described = developer(&["describe", "shop-pr-91"]).await.done();
     for part in ["developer", "default", "app", "shop"] {
         assert!(

@@ -9,9 +9,10 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use understudy::keys;
-use understudy_tests::testbed::{User, eventually};
+use understudy_tests::shop;
+use understudy_tests::testbed::{NAMESPACE, User, eventually};
 
-use crate::stage::{client, ready_preview, secret, stage};
+use crate::stage::{client, make, preview, ready_preview, secret, stage, unique};
 
 /// A namespace with Pods in it takes ten seconds and more to go on an idle server.
 const END: Duration = Duration::from_secs(120);
@@ -104,4 +105,34 @@ async fn a_role_without_our_mark_is_never_touched() {
         .unwrap()
         .get(0);
     assert_eq!(left, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_server_that_is_away_does_not_hold_the_end_up() {
+    // D06
+    let bed = stage().await.bed();
+    let policy = unique("away");
+    let nowhere = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": policy }, "stringData": {
+        "host": "127.0.0.1", "port": "1", "username": "x", "password": "y", "sslmode": "disable" } });
+    shop::apply::<k8s_openapi::api::core::v1::Secret>(bed, Some(NAMESPACE), &policy, &nowhere)
+        .await
+        .unwrap();
+    shop::policy(bed, |object| {
+        object["metadata"]["name"] = json!(policy);
+        object["spec"]["creators"] = json!({ "users": ["developer"] });
+        object["spec"]["databases"][0]["branch"]["postgres"]["adminSecret"]["name"] = json!(policy);
+    })
+    .await
+    .unwrap();
+    let name = unique("away");
+    let mut manifest = preview(&name, json!({ keys::TTL: "1s" }));
+    manifest["metadata"]["labels"][keys::POLICY] = json!(policy);
+    eventually(END, "admission knows the policy", || async {
+        make(User::Developer, manifest.clone())
+            .await
+            .map_err(|error| anyhow::anyhow!("{error}"))
+    })
+    .await
+    .unwrap();
+    gone(&name).await;
 }

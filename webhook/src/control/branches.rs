@@ -12,6 +12,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
 use rand::distr::{Alphanumeric, SampleString};
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use understudy::keys;
 use understudy::policy::{Database, PreviewPolicySpec};
@@ -26,14 +27,14 @@ pub async fn ensure(
     context: &Context,
     preview: &Preview,
     policy: &PreviewPolicySpec,
-) -> Result<Vec<(String, BranchState)>, Error> {
-    let mut states = Vec::new();
+) -> Result<BTreeMap<String, BranchState>, Error> {
+    let mut states = BTreeMap::new();
     for database in preview.branched(policy) {
         let known = preview.branches.get(&database.name);
         let secret = secret(context, preview, &database.name).await;
         // Ready once is ready until the Secret is gone: a restart of the server does not hold Pods back.
         if known == Some(&BranchState::Ready) && matches!(&secret, Ok(Some(_))) {
-            states.push((database.name, BranchState::Ready));
+            states.insert(database.name, BranchState::Ready);
             continue;
         }
         let slots = context.slots(&preview.policy, policy.capacity.starting);
@@ -52,7 +53,7 @@ pub async fn ensure(
                 )
                 .await;
         }
-        states.push((database.name, state));
+        states.insert(database.name, state);
     }
     Ok(states)
 }
@@ -161,11 +162,7 @@ async fn write(
 }
 
 /// The keys CloudNativePG writes, so that whatever reads those reads ours.
-fn data(
-    branch: &BranchId,
-    endpoint: &Endpoint,
-    password: &SecretString,
-) -> std::collections::BTreeMap<String, ByteString> {
+fn data(branch: &BranchId, endpoint: &Endpoint, password: &SecretString) -> BTreeMap<String, ByteString> {
     let (name, password) = (branch.name(), password.expose_secret());
     let Endpoint { host, port } = endpoint;
     let bracketed = if host.contains(':') {

@@ -48,7 +48,13 @@ pub async fn destroy(
         Err(error) => tracing::warn!(namespace = preview.name, %error, "the end goes on without its order"),
         Ok(_) => {}
     }
-    drop_branches(context, preview, policy).await?;
+    match drop_branches(context, preview, policy).await {
+        // The sweep drops what is left, once the server answers again.
+        Err(error) if !patient => {
+            tracing::warn!(namespace = preview.name, %error, "the end goes on without its branches")
+        }
+        dropped => dropped?,
+    }
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let only_this = Preconditions {
         uid: Some(preview.uid.clone()),

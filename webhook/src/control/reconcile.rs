@@ -2,7 +2,8 @@
 
 use super::context::Context;
 use super::error::{Error, failed};
-use super::{branches, finish, pods, seal, status};
+use super::status::Status;
+use super::{branches, finish, pods, routes, seal, status};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, Pod, ResourceQuota};
@@ -123,7 +124,15 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
             "PreviewPolicy {} does not exist; new Pods wait until it is back",
             preview.policy
         );
-        status::write(&context, &preview, Observed::default(), None, &[], &message).await?;
+        status::write(
+            &context,
+            &preview,
+            &Status {
+                message,
+                ..Status::default()
+            },
+        )
+        .await?;
         return Ok(Action::requeue(CALM));
     };
     let action = keep(&context, &preview, policy).await?;
@@ -148,20 +157,35 @@ async fn keep(context: &Context, preview: &Preview, policy: &PreviewPolicySpec) 
     if let Some(hash) = &sealed {
         if preview.sealed.as_ref() != Some(hash) {
             preview.sealed = Some(hash.clone());
-            status::write(context, &preview, observed, Some(hash), &[], "").await?;
+            let seal = Some(hash.clone());
+            status::write(
+                context,
+                &preview,
+                &Status {
+                    observed,
+                    seal,
+                    ..Status::default()
+                },
+            )
+            .await?;
             context.metrics.acted("sealed");
         }
         pods::attend(context, &preview, policy).await?;
         let states = branches::ensure(context, &preview, policy).await?;
-        preview.branches = states.iter().cloned().collect();
+        preview.branches = states;
     }
     let found = pods::attend(context, &preview, policy).await?;
     observed.unready_branches = preview.unready(policy).len();
     observed.failed_branches = branches::failed_count(&preview);
     observed.unready_pods = found.unready;
-    let states: Vec<_> = preview.branches.clone().into_iter().collect();
-    let message = status::message(&preview, policy, observed, &found);
-    status::write(context, &preview, observed, sealed.as_deref(), &states, &message).await?;
+    let status = Status {
+        observed,
+        message: status::message(&preview, policy, observed, &found),
+        url: routes::url(context, &preview, &policy.hosts.domain).await?,
+        branches: preview.branches.clone(),
+        seal: sealed,
+    };
+    status::write(context, &preview, &status).await?;
     let settled = observed.sealed && observed.unready_branches == 0 && found.waiting == 0;
     Ok(if settled { CALM } else { BUSY })
 }

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use understudy::keys;
 use understudy::names;
 use understudy::phase::{self, Observed, Phase};
@@ -22,19 +23,13 @@ pub fn message(preview: &Preview, policy: &PreviewPolicySpec, observed: Observed
             .iter()
             .find_map(|(name, state)| wanted(state).map(|why| format!("database {name}: {why}")))
     };
-    let failed = branch(|state| {
-        if let BranchState::Failed(why) = state {
-            Some(why)
-        } else {
-            None
-        }
+    let failed = branch(|state| match state {
+        BranchState::Failed(why) => Some(why),
+        _ => None,
     });
-    let pending = branch(|state| {
-        if let BranchState::Pending(why) = state {
-            Some(why)
-        } else {
-            None
-        }
+    let pending = branch(|state| match state {
+        BranchState::Pending(why) => Some(why),
+        _ => None,
     });
     if let Some(why) = failed {
         why
@@ -56,15 +51,23 @@ pub fn message(preview: &Preview, policy: &PreviewPolicySpec, observed: Observed
     }
 }
 
+/// What is to stand on the namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// What the phase is computed from.
+    pub observed: Observed,
+    /// Hash of the guardrails in force; `None` leaves what is there.
+    pub seal: Option<String>,
+    /// State of each branch.
+    pub branches: BTreeMap<String, BranchState>,
+    /// One sentence; empty leaves what is there.
+    pub message: String,
+    /// Where a reviewer clicks; `None` leaves what is there.
+    pub url: Option<String>,
+}
+
 /// Writes what differs from what is there; nothing when nothing does.
-pub async fn write(
-    context: &Context,
-    preview: &Preview,
-    observed: Observed,
-    seal: Option<&str>,
-    branches: &[(String, BranchState)],
-    message: &str,
-) -> Result<(), Error> {
+pub async fn write(context: &Context, preview: &Preview, status: &Status) -> Result<(), Error> {
     let api: Api<Namespace> = Api::all(context.client.clone());
     let Some(live) = api
         .get_metadata_opt(&preview.name)
@@ -86,16 +89,19 @@ pub async fn write(
             annotations.insert(key, Value::String(value.to_owned()));
         }
     };
-    if let Some(seal) = seal {
+    if let Some(seal) = &status.seal {
         annotate(keys::GUARDRAILS.to_owned(), seal);
     }
-    for (name, state) in branches {
+    for (name, state) in &status.branches {
         annotate(keys::database_state(name), &state.to_string());
     }
-    if !message.is_empty() {
-        annotate(keys::MESSAGE.to_owned(), message);
+    if let Some(url) = &status.url {
+        annotate(keys::URL.to_owned(), url);
     }
-    let phase = phase::phase(observed).name();
+    if !status.message.is_empty() {
+        annotate(keys::MESSAGE.to_owned(), &status.message);
+    }
+    let phase = phase::phase(status.observed).name();
     let labelled = live
         .metadata
         .labels
@@ -126,8 +132,13 @@ pub async fn expired(context: &Context, preview: &Preview, message: &str) {
         over: true,
         ..Observed::default()
     };
+    let status = Status {
+        observed,
+        message: message.to_owned(),
+        ..Status::default()
+    };
     if preview.phase != Some(Phase::Expired)
-        && let Err(error) = write(context, preview, observed, None, &[], message).await
+        && let Err(error) = write(context, preview, &status).await
     {
         tracing::warn!(namespace = preview.name, %error, "the end goes on without its phase");
     }
