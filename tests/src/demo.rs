@@ -14,7 +14,11 @@ use narrator::Narrator;
 
 /// The preview that `clone` makes.
 const CLONE: &str = "shop-pr-7";
-/// The preview that a plain manifest makes.
+/// The policy beside the chart's own.
+const POLICY: &str = "shop";
+/// A second preview under that policy.
+const SECOND: &str = "shop-second";
+/// The preview that a plain manifest makes, under the chart's own policy.
 const BORN: &str = "by-hand";
 
 /// Plays the demo; with `keep`, the testbed is left running with a clone in it.

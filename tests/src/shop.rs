@@ -32,17 +32,31 @@ pub const STRIPE_KEY: &str = "sk_test_of_the_demo_only";
 /// How many volumes there are; kwok's Pods mount nothing, so a volume is a name.
 const VOLUMES: usize = 24;
 
-/// Sets everything up: golden server, template, namespace, release, rights of the developer, Secret, policy.
-pub async fn open(bed: &TestBed) -> Result<()> {
+/// Sets everything up but the policy: golden server, template, namespace, release, rights of the developer, Secret.
+pub async fn without_policy(bed: &TestBed) -> Result<()> {
     databases(bed).await?;
     volumes(bed).await?;
     golden(bed).await?;
     developer(bed).await?;
-    administrator_secret(bed).await?;
-    policy(bed, |_| {}).await
+    administrator_secret(bed).await
 }
 
-/// The test binary's bed with Understudy and the sample golden on it.
+/// Sets everything up, with the demo's policy as the default one.
+pub async fn open(bed: &TestBed) -> Result<()> {
+    without_policy(bed).await?;
+    policy_by_default(bed).await
+}
+
+/// Applies the demo's policy in place of the chart's `default`, so that a plain label is enough.
+async fn policy_by_default(bed: &TestBed) -> Result<()> {
+    policy(bed, |policy| {
+        policy["metadata"]["name"] = json!(keys::DEFAULT_POLICY);
+        policy["spec"]["creators"] = json!({});
+    })
+    .await
+}
+
+/// The test binary's bed with Understudy and the sample golden on it; its policy is the default one.
 ///
 /// # Panics
 /// If any of it cannot be set up.
@@ -58,7 +72,7 @@ pub async fn stage() -> &'static Understudy {
         .unwrap_or_else(|error| panic!("failed to set up the sample golden: {error:?}"))
 }
 
-/// Applies the demo's policy, changed by `edit`, with what only this bed knows: the port of its server.
+/// Applies the demo's policy `shop`, changed by `edit`, with what only this bed knows: the port of its server.
 pub async fn policy(bed: &TestBed, edit: impl FnOnce(&mut Value)) -> Result<()> {
     let text = std::fs::read_to_string(example("policies/demo.yaml"))?;
     let mut policy: Value = serde_saphyr::from_str(&text)?;

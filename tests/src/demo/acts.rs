@@ -10,7 +10,7 @@ use tokio::process::Command;
 use understudy::keys;
 
 use super::narrator::Narrator;
-use super::{BORN, CLONE};
+use super::{BORN, CLONE, POLICY, SECOND};
 use crate::shop::{self, GOLDEN};
 use crate::testbed::{TestBed, User, eventually};
 
@@ -37,7 +37,7 @@ pub async fn kubectl(bed: &TestBed, user: User, arguments: &[&str]) -> Result<St
 /// The golden, as a team left it.
 pub async fn golden(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
     tell.act("A golden environment: the shop, installed by Helm, watched by Argo CD, with a real database");
-    shop::open(bed).await?;
+    shop::without_policy(bed).await?;
     pods_run(bed, GOLDEN).await?;
     tell.command("kubectl --namespace shop get deployments,statefulsets,cronjobs,ingresses,services");
     let kinds = "deployments,statefulsets,cronjobs,ingresses,services";
@@ -51,15 +51,15 @@ pub async fn golden(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
 
 /// Whatever carries the label gets everything, whoever made it.
 pub async fn born_with_the_label(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
-    tell.act("A namespace born with the label, made by anybody with anything");
+    tell.act("A namespace born with the label, made by anybody with anything, under the chart's own policy");
     tell.command(&format!(
-        "kubectl create --filename namespace.yaml    # {}: \"true\", {}: 30m",
+        "kubectl create --filename namespace.yaml    # {}: \"true\", {}: 24h",
         keys::PREVIEW,
         keys::TTL
     ));
     let manifest = serde_json::json!({
         "apiVersion": "v1", "kind": "Namespace",
-        "metadata": { "name": BORN, "labels": { keys::PREVIEW: "true" }, "annotations": { keys::TTL: "30m" } },
+        "metadata": { "name": BORN, "labels": { keys::PREVIEW: "true" }, "annotations": { keys::TTL: "24h" } },
     });
     let api: Api<Namespace> = Api::all(bed.client(User::Developer).await?);
     let started = std::time::Instant::now();
@@ -89,10 +89,15 @@ pub async fn born_with_the_label(bed: &TestBed, tell: &mut Narrator) -> Result<(
 
 /// The command line makes a whole preview.
 pub async fn clone(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
-    tell.act("A clone for pull request 7, made by a developer who may not read the golden's Secrets");
+    tell.act("A clone for pull request 7, made by a developer who may not read the golden's database Secret");
+    tell.command(
+        "kubectl apply --filename examples/policies/demo.yaml    # by the administrator: databases, a domain",
+    );
+    shop::policy(bed, |_| {}).await?;
+    known(bed).await?;
     let image = "web=registry.example.com/shop/web:pr-7-abc123";
     tell.command(&format!(
-        "understudy clone {GOLDEN} --pr 7 --image {image} --wait"
+        "understudy clone {GOLDEN} --pr 7 --policy {POLICY} --image {image} --wait"
     ));
     let mut command = bed.understudy(User::Developer)?;
     command.args([
@@ -100,6 +105,8 @@ pub async fn clone(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
         GOLDEN,
         "--pr",
         "7",
+        "--policy",
+        POLICY,
         "--image",
         image,
         "--wait",
@@ -129,6 +136,24 @@ pub async fn clone(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
         "web runs {list}"
     );
     tell.held("web runs the pull request's image; everything else the golden's".to_owned());
+    Ok(())
+}
+
+/// Waits until admission has heard of the new policy, a moment after it is stored.
+async fn known(bed: &TestBed) -> Result<()> {
+    let api: Api<Namespace> = Api::all(bed.client(User::Developer).await?);
+    let manifest = serde_json::json!({
+        "metadata": { "name": SECOND, "labels": { keys::PREVIEW: "true", keys::POLICY: POLICY } },
+    });
+    let namespace = serde_json::from_value(manifest)?;
+    let params = kube::api::PostParams {
+        dry_run: true,
+        ..Default::default()
+    };
+    eventually(PATIENCE, "admission knows the policy", || async {
+        api.create(&params, &namespace).await
+    })
+    .await?;
     Ok(())
 }
 
@@ -198,7 +223,7 @@ pub async fn the_end(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
     tell.act("The end: the leases run out");
     let namespaces: Api<Namespace> = Api::all(bed.client(User::Admin).await?);
     let soon = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 10)?;
-    for name in [CLONE, BORN] {
+    for name in [CLONE, SECOND, BORN] {
         let end = format!("{}={soon}", keys::EXPIRES_AT);
         tell.command(&format!("kubectl annotate --overwrite namespace {name} {end}"));
         kubectl(
@@ -208,7 +233,7 @@ pub async fn the_end(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
         )
         .await?;
     }
-    let went = [CLONE, BORN].map(|name| {
+    let went = [CLONE, SECOND, BORN].map(|name| {
         let namespaces = namespaces.clone();
         async move {
             eventually(PATIENCE, &format!("{name} is gone"), || async {
@@ -223,7 +248,7 @@ pub async fn the_end(bed: &TestBed, tell: &mut Narrator) -> Result<()> {
         }
     });
     futures::future::try_join_all(went).await?;
-    tell.held("both namespaces are gone".to_owned());
+    tell.held("all three namespaces are gone".to_owned());
     let server = bed.previews().connect("postgres").await?;
     eventually(PATIENCE, "no branch is left", || async {
         let query = "SELECT (SELECT count(*) FROM pg_database WHERE datname LIKE 'preview\\_%') \

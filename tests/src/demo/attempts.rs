@@ -13,7 +13,7 @@ use understudy::keys;
 
 use super::acts::{kubectl, output};
 use super::narrator::Narrator;
-use super::{BORN, CLONE};
+use super::{CLONE, POLICY, SECOND};
 use crate::shop::{GOLDEN, apply};
 use crate::testbed::{TestBed, User, eventually};
 
@@ -131,7 +131,7 @@ fn attempts() -> Vec<Attempt> {
             what: "a second preview taking the first one's host",
             by: "objects.understudy.dev",
             reason: "host-stolen",
-            preview: BORN,
+            preview: SECOND,
             arguments: stdin(),
             input: Some(json!({
                 "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": { "name": "thief" },
@@ -192,7 +192,7 @@ async fn everything_is_allowed(bed: &TestBed) -> Result<()> {
     Ok(())
 }
 
-/// The unlabelled namespace with what the attempts act on, and a Pod in the preview that admission holds.
+/// A second preview, the unlabelled namespace with what the attempts act on, and a Pod in the preview that admission holds.
 async fn prepare(bed: &TestBed) -> Result<()> {
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": PLAIN, "labels": { "team": "x" } } });
     let gated = json!({
@@ -212,6 +212,11 @@ async fn prepare(bed: &TestBed) -> Result<()> {
         arguments: vec!["create".to_owned(), "--filename".to_owned(), "-".to_owned()],
         input: Some(input),
     };
+    let second = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": SECOND, "labels": { keys::PREVIEW: "true", keys::POLICY: POLICY } },
+    });
+    run(bed, "default", &create(second)).await?;
     run(bed, "default", &create(namespace)).await?;
     run(bed, PLAIN, &create(policy)).await?;
     run(bed, PLAIN, &create(gated.clone())).await?;
