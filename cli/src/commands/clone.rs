@@ -74,7 +74,7 @@ pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Resul
     drop(progress);
     if let Some(end) = &expires_at {
         printer.say(&format!(
-            "It lives until {end}; understudy extend {} --by 24h moves that.",
+            "It lives until {end}; move that with: understudy extend {} --by 1h",
             plan.name()
         ));
     }
