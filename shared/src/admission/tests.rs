@@ -352,6 +352,25 @@ fn what_still_reaches_a_protected_host_is_refused_without_its_password() {
 }
 
 #[test]
+fn spellings_that_no_parser_here_takes_are_refused_not_passed() {
+    for value in [
+        " postgres://u:p@db%2Eshop/shop",
+        "'postgres://u:p@db.shop/shop'",
+        "host=DB.SHOP. dbname=shop",
+        "postgres://u:p@replica,db.shop/ledger",
+        "jdbc:postgresql://x/y?host=db.shop",
+        "mysql://u:p@db.shop/shop",
+    ] {
+        let request = pod(json!({ "name": "web", "env": [{ "name": "A", "value": value }] }));
+        assert_eq!(
+            reasons(&review(&request, &facts())),
+            ["protected-endpoint"],
+            "{value}"
+        );
+    }
+}
+
+#[test]
 fn a_database_left_out_is_refused_not_passed_through() {
     // C25
     let mut facts = facts();

@@ -10,6 +10,7 @@ use crate::environment;
 use crate::protected::Protected;
 use crate::reason::Reason;
 use crate::violation::Violation;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 pub(super) const RULE: Rule = Rule {
@@ -68,7 +69,11 @@ fn reached(protected: &Protected, value: &str) -> Option<(String, String)> {
     let by_connection = hosts
         .into_iter()
         .find_map(|host| protected.why(&host.name).map(|why| (host.name.clone(), why)));
-    by_connection.or_else(|| protected.host_in(value).map(|(host, why)| (host.to_owned(), why)))
+    let written = |text: &str| protected.host_in(text).map(|(host, why)| (host.to_owned(), why));
+    // What no parser of ours takes for a connection may still be one for a driver, percent-encoding included.
+    by_connection
+        .or_else(|| written(value))
+        .or_else(|| written(&percent_decode_str(value).decode_utf8_lossy()))
 }
 
 fn remedied(violation: Violation) -> Violation {
