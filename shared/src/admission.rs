@@ -23,13 +23,18 @@ pub use wire::{MalformedReview, Stage, answer, parse};
 
 use rules::RULES;
 
+/// Whether any rule has a say in `request`; where none has, no fact needs to be read for it.
+pub fn concerns(request: &Request) -> bool {
+    // Deletion must always go on: whatever is being deleted is neither changed nor refused.
+    request.is_write() && !request.is_deleting() && RULES.iter().any(|rule| (rule.applies)(request))
+}
+
 /// Decides `request` with `facts`, by every rule of the table that applies to it.
 pub fn review(request: &Request, facts: &Facts) -> Decision {
-    let mut draft = Draft::new(&request.object);
-    // Deletion must always go on: whatever is being deleted is neither changed nor refused.
-    if !request.is_write() || request.is_deleting() {
+    if !concerns(request) {
         return Decision::Allow { warnings: Vec::new() };
     }
+    let mut draft = Draft::new(&request.object);
     for rule in RULES.iter().filter(|rule| (rule.applies)(request)) {
         (rule.review)(request, facts, &mut draft);
     }
