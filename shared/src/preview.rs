@@ -140,17 +140,17 @@ impl Preview {
         })
     }
 
-    /// The lease that counts: as written, else the policy's default, so that no preview is without an end.
+    /// The lease that counts: as written, never past the policy's maximum, else the policy's default, so that no preview
+    /// is without an end.
     pub fn lease_under(&self, policy: Option<&PreviewPolicySpec>) -> Option<Lease> {
-        let default = || {
-            let limits = policy.map(|policy| policy.lifetime.clone()).unwrap_or_default();
-            let created = self.created?;
-            Some(Lease {
-                created,
-                expires_at: limits.default.after(created),
-            })
+        let created = self.created?;
+        let limits = policy.map(|policy| policy.lifetime.clone());
+        let expires_at = match (self.lease, &limits) {
+            (Some(lease), Some(limits)) => lease.expires_at.min(limits.max.after(created)),
+            (Some(lease), None) => lease.expires_at,
+            (None, limits) => limits.clone().unwrap_or_default().default.after(created),
         };
-        self.lease.or_else(default)
+        Some(Lease { created, expires_at })
     }
 
     /// The databases of `policy` that this preview branches.
@@ -204,6 +204,13 @@ mod tests {
         .unwrap();
         let lease = Preview::of(&metadata).unwrap().lease_under(None).unwrap();
         assert_eq!(lease.expires_at, "2026-01-02T00:00:00Z".parse().unwrap());
+        let mut forged = metadata;
+        forged.annotations = Some([(keys::EXPIRES_AT.to_owned(), "2099-01-01T00:00:00Z".to_owned())].into());
+        let lease = Preview::of(&forged)
+            .unwrap()
+            .lease_under(Some(&PreviewPolicySpec::default()))
+            .unwrap();
+        assert_eq!(lease.expires_at, "2026-01-08T00:00:00Z".parse().unwrap());
     }
 
     #[test]

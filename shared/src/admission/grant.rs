@@ -76,12 +76,17 @@ pub(super) fn ttl(request: &Request) -> Result<Option<Lifetime>, crate::lifetime
     request.annotation(keys::TTL).map(str::parse).transpose()
 }
 
-/// The lease of an existing preview, before this request.
-pub(super) fn present_lease(request: &Request) -> Option<Lease> {
-    let created: Timestamp = request.old_object["metadata"]["creationTimestamp"]
+/// When an existing preview was made.
+pub(super) fn created(request: &Request) -> Option<Timestamp> {
+    request.old_object["metadata"]["creationTimestamp"]
         .as_str()?
         .parse()
-        .ok()?;
+        .ok()
+}
+
+/// The lease of an existing preview, before this request.
+fn present_lease(request: &Request) -> Option<Lease> {
+    let created = created(request)?;
     let expires_at = request.old_annotation(keys::EXPIRES_AT)?.parse().ok()?;
     Some(Lease { created, expires_at })
 }

@@ -232,6 +232,13 @@ async fn the_owner_moves_the_end_within_the_limits() {
         WEBHOOK,
         &["lease-out-of-range"],
     );
+    // Nor by taking the end off first.
+    let off = json!({ "metadata": { "annotations": { keys::EXPIRES_AT: null } } });
+    assert_refused(
+        patch(User::Developer, &name, None, off).await,
+        WEBHOOK,
+        &["lease-out-of-range"],
+    );
     // Others have no rights on it at all.
     let nosy = patch(
         User::Developer2,
