@@ -6,6 +6,7 @@
 
 use crate::connection::{self, Connection, Flavour, PARTS, Rewritten};
 use crate::environment::{Environment, Kind, Origin, Variable};
+use crate::host;
 use crate::keys;
 use crate::policy::Database;
 use serde_json::{Value, json};
@@ -85,12 +86,35 @@ pub fn plan(container: &Value, environment: &Environment, databases: &[Database]
     plan
 }
 
+/// Variables of `container` that bear the name of a part of some branch of `databases` and are not that part: a composed
+/// connection would take them for it.
+pub fn shadows(container: &Value, databases: &[Database]) -> Vec<String> {
+    let parts: Vec<Value> = databases
+        .iter()
+        .flat_map(|database| {
+            PARTS
+                .iter()
+                .map(move |(part, key)| part_entry(&database.name, part, key))
+        })
+        .collect();
+    let entries = container["env"].as_array().into_iter().flatten();
+    let shadowing = entries.filter(|entry| {
+        parts
+            .iter()
+            .any(|part| part["name"] == entry["name"] && part != *entry)
+    });
+    shadowing
+        .filter_map(|entry| entry["name"].as_str().map(str::to_owned))
+        .collect()
+}
+
 /// The branch that `variable` means, what it becomes, and the options dropped on the way.
 fn meaning<'d>(
     variable: &Variable,
     databases: &'d [Database],
 ) -> Option<(&'d Database, Rewritten, Vec<String>)> {
-    let parsed = variable.value.as_deref().and_then(Connection::parse);
+    let value = variable.value.as_deref().map(host::tidy);
+    let parsed = value.as_deref().and_then(Connection::parse);
     if let Some(connection) = &parsed
         && let Some(database) = connection::meant(databases, connection)
     {

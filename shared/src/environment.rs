@@ -11,6 +11,12 @@ pub use expand::expand;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Longest value in bytes; Linux starts no program with a longer one (`MAX_ARG_STRLEN` of execve(2)).
+pub const VALUE_LIMIT: usize = 128 * 1024;
+
+/// Stands for what only the node knows: addresses, names of nodes. A host that means nothing else.
+const NODE_KNOWS: &str = "node-field.understudy.invalid";
+
 /// What is known of something that was looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact<T> {
@@ -104,18 +110,32 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// What the container finds: of several variables of one name, the last.
+    /// What the container finds: of several variables of one name, the last that has a value.
+    ///
+    /// An optional reference to nothing sets nothing, so it hides nothing that came before it. It is among these all the
+    /// same, without a value: its key may be marked as a database's.
     pub fn effective(&self) -> impl Iterator<Item = &Variable> {
-        let last: BTreeMap<&str, usize> = self
+        let set = self
             .variables
             .iter()
             .enumerate()
-            .map(|(at, variable)| (variable.name.as_str(), at))
-            .collect();
+            .filter(|(_, variable)| variable.value.is_some());
+        let last: BTreeMap<&str, usize> = set.map(|(at, variable)| (variable.name.as_str(), at)).collect();
         self.variables
             .iter()
             .enumerate()
-            .filter_map(move |(at, variable)| (last[variable.name.as_str()] == at).then_some(variable))
+            .filter_map(move |(at, variable)| {
+                let hidden = last.get(variable.name.as_str()).is_some_and(|last| *last > at);
+                (!hidden).then_some(variable)
+            })
+    }
+
+    /// The values that `$(VAR)` stands for in `command` and `args`.
+    pub fn values(&self) -> BTreeMap<String, String> {
+        let effective = self.effective();
+        effective
+            .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
+            .collect()
     }
 }
 
@@ -145,7 +165,17 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
             .and_then(Value::as_str)
             .filter(|value| !value.is_empty())
         {
-            Some(value) => (Some(expand(value, &known)), Origin::Literal),
+            Some(value) => match expand(value, &known, VALUE_LIMIT) {
+                Some(value) => (Some(value), Origin::Literal),
+                None => {
+                    environment.missing.push(Missing {
+                        variable: name.clone(),
+                        index: Some(index),
+                        what: format!("a value of more than {VALUE_LIMIT} bytes"),
+                    });
+                    (None, Origin::Literal)
+                }
+            },
             None => value_from(pod, (index, entry), sources, &mut environment.missing),
         };
         if let Some(value) = &value {
@@ -225,9 +255,10 @@ fn value_from(
         return (value, Origin::Key(reference, key));
     }
     match entry.get("valueFrom").and_then(Value::as_object) {
-        Some(from) if from.contains_key("fieldRef") => {
-            (field(pod, text(&from["fieldRef"], "fieldPath")), Origin::Field)
-        }
+        Some(from) if from.contains_key("fieldRef") => (
+            Some(field(pod, text(&from["fieldRef"], "fieldPath"))),
+            Origin::Field,
+        ),
         Some(from) if from.contains_key("resourceFieldRef") => (Some("1".to_owned()), Origin::Field),
         Some(from) if !from.is_empty() => {
             miss(from.keys().next().cloned().unwrap_or_default());
@@ -237,18 +268,25 @@ fn value_from(
     }
 }
 
-/// What the downward API gives for `path`, as far as the manifest knows it; the rest depends on the node.
-fn field(pod: &Value, path: &str) -> Option<String> {
+/// What the downward API gives for `path`, as far as the manifest knows it. A key that is not there is empty; the rest
+/// only the node knows.
+/// Source: <https://kubernetes.io/docs/concepts/workloads/pods/downward-api/>.
+fn field(pod: &Value, path: &str) -> String {
     let keyed = |prefix: &str| path.strip_prefix(prefix)?.strip_prefix("['")?.strip_suffix("']");
-    let metadata = pod.get("metadata")?;
-    let found = if let Some(key) = keyed("metadata.annotations") {
-        metadata.get("annotations").and_then(|map| map.get(key))
+    let value = |found: &Value| found.as_str().map(str::to_owned);
+    let metadata = &pod["metadata"];
+    if let Some(key) = keyed("metadata.annotations") {
+        value(&metadata["annotations"][key]).unwrap_or_default()
     } else if let Some(key) = keyed("metadata.labels") {
-        metadata.get("labels").and_then(|map| map.get(key))
+        value(&metadata["labels"][key]).unwrap_or_default()
+    } else if path == "spec.serviceAccountName" {
+        value(&pod["spec"]["serviceAccountName"]).unwrap_or_else(|| "default".to_owned())
     } else {
-        metadata.get(path.strip_prefix("metadata.")?)
-    };
-    found.and_then(Value::as_str).map(str::to_owned)
+        let known = path
+            .strip_prefix("metadata.")
+            .and_then(|key| value(&metadata[key]));
+        known.unwrap_or_else(|| NODE_KNOWS.to_owned())
+    }
 }
 
 /// `configMapRef` or `secretRef` of an `envFrom` entry, and whether it is optional.

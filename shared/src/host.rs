@@ -2,6 +2,7 @@
 //!
 //! Source: <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/>.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// A host in the one spelling that comparisons use: lower case, no trailing dot, Services as `name.namespace.svc`.
@@ -13,10 +14,11 @@ pub fn canonical(host: &str) -> String {
     }
 }
 
-/// The namespace that a host leads into: `db.shop.svc…` and `db.shop` both lead into `shop`.
+/// The namespace that a host leads into: `db.shop.svc…`, `db.shop`, `db-0.db.shop` and `10-0-0-1.shop.pod` all lead into
+/// `shop`.
 ///
-/// The short form cannot be told from a host of the internet by its spelling alone; the caller asks whether the answer is
-/// a namespace that matters.
+/// Without `svc` it is the last label that counts, by the search list of every Pod. That cannot be told from a host of the
+/// internet by its spelling alone; the caller asks whether the answer is a namespace that matters.
 pub fn namespace(host: &str) -> Option<String> {
     let host = canonical(host);
     if host.parse::<IpAddr>().is_ok() {
@@ -24,10 +26,31 @@ pub fn namespace(host: &str) -> Option<String> {
     }
     let labels: Vec<&str> = host.split('.').collect();
     match labels.as_slice() {
-        [.., namespace, "svc"] if labels.len() >= 3 => Some((*namespace).to_owned()),
-        [_, namespace] => Some((*namespace).to_owned()),
+        [_, .., namespace, "svc" | "pod"] => Some((*namespace).to_owned()),
+        [_, .., namespace] => Some((*namespace).to_owned()),
         _ => None,
     }
+}
+
+/// A value as a program reads it: without blanks and quotes around it, without the tabs and line breaks that URL parsers
+/// drop, with the ideographic full stops that resolvers take for dots.
+/// Sources: <https://url.spec.whatwg.org/#concept-basic-url-parser>, <https://www.unicode.org/reports/tr46/>.
+pub fn tidy(value: &str) -> Cow<'_, str> {
+    let trimmed = value.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+    if !trimmed.contains(['\t', '\r', '\n', '\u{3002}', '\u{ff0e}', '\u{ff61}']) {
+        return Cow::Borrowed(trimmed);
+    }
+    let kept = trimmed.chars().filter(|c| !matches!(c, '\t' | '\r' | '\n'));
+    Cow::Owned(
+        kept.map(|c| {
+            if matches!(c, '\u{3002}' | '\u{ff0e}' | '\u{ff61}') {
+                '.'
+            } else {
+                c
+            }
+        })
+        .collect(),
+    )
 }
 
 /// Whether `host` is what `pattern` means; `*.x` stands for everything below `x`.
@@ -51,8 +74,10 @@ pub fn matches(pattern: &str, host: &str) -> bool {
 
 /// Where `name.namespace.svc` ends in a longer spelling such as `name.namespace.svc.cluster.local`.
 fn service_namespace_end(host: &str) -> Option<usize> {
-    let at = host.find(".svc.")?;
-    (host[..at].contains('.')).then_some(at + ".svc".len())
+    let (at, kind) = [".svc.", ".pod."]
+        .into_iter()
+        .find_map(|kind| Some((host.find(kind)?, kind)))?;
+    host[..at].contains('.').then_some(at + kind.len() - 1)
 }
 
 /// The host-like parts of a text, in the places where programs write hosts.
@@ -108,6 +133,25 @@ mod tests {
         assert_eq!(namespace("10.0"), Some("0".to_owned()));
         assert_eq!(namespace("10.0.0.1"), None);
         assert_eq!(namespace("db"), None);
+    }
+
+    #[test]
+    fn pods_of_a_headless_service_lead_into_its_namespace() {
+        for host in [
+            "db-0.db.shop",
+            "db-0.db.shop.svc",
+            "10-0-0-1.shop.pod",
+            "10-0-0-1.shop.pod.cluster.local",
+        ] {
+            assert_eq!(namespace(host).as_deref(), Some("shop"), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_read_as_programs_read_it() {
+        assert_eq!(tidy(" 'db.\nshop' "), "db.shop");
+        assert_eq!(tidy("db\u{3002}shop"), "db.shop");
+        assert_eq!(tidy("plain"), "plain");
     }
 
     #[test]

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
-/// Expands the references of `input` against `known`.
-pub fn expand(input: &str, known: &BTreeMap<String, String>) -> String {
-    let mut out = String::with_capacity(input.len());
+/// Expands the references of `input` against `known`; `None` once the result is longer than `limit` bytes.
+///
+/// The limit is checked on the way: ten references to ten references to … would otherwise fill any memory.
+pub fn expand(input: &str, known: &BTreeMap<String, String>, limit: usize) -> Option<String> {
+    let mut out = String::new();
     let mut rest = input;
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
@@ -28,9 +30,12 @@ pub fn expand(input: &str, known: &BTreeMap<String, String>) -> String {
         } else {
             out.push('$');
         }
+        if out.len() > limit {
+            return None;
+        }
     }
     out.push_str(rest);
-    out
+    (out.len() <= limit).then_some(out)
 }
 
 #[cfg(test)]
@@ -52,7 +57,14 @@ mod tests {
             ("$(A", "$(A"),
             ("$(A)$(A)", "11"),
         ] {
-            assert_eq!(expand(input, &known), expected, "{input}");
+            assert_eq!(expand(input, &known, 100).as_deref(), Some(expected), "{input}");
         }
+    }
+
+    #[test]
+    fn an_expansion_that_would_fill_the_memory_is_given_up() {
+        let known = [("A".to_owned(), "x".repeat(60))].into();
+        assert_eq!(expand("$(A)$(A)", &known, 100), None);
+        assert!(expand("$(A)", &known, 60).is_some());
     }
 }

@@ -84,3 +84,44 @@ fn a_required_reference_to_nothing_is_named() {
     let what: Vec<_> = missing.iter().map(|missing| missing.what.as_str()).collect();
     assert_eq!(what, ["Secret gone", "ConfigMap config, key nope"]);
 }
+
+#[test]
+fn an_optional_reference_to_nothing_hides_nothing() {
+    let container = json!({
+        "envFrom": [{ "configMapRef": { "name": "config" } }],
+        "env": [
+            { "name": "D", "value": "first" },
+            { "name": "D", "valueFrom": { "secretKeyRef": { "name": "no", "key": "k", "optional": true } } },
+            { "name": "HOST", "valueFrom": { "configMapKeyRef": { "name": "no", "key": "k", "optional": true } } },
+            { "name": "X", "value": "last" },
+        ]
+    });
+    let values = resolve(&json!({}), &container, &fixture()).values();
+    assert_eq!(values["D"], "first");
+    assert_eq!(values["HOST"], "db.shop");
+    assert_eq!(values["X"], "last");
+}
+
+#[test]
+fn what_the_manifest_says_of_a_field_is_known() {
+    let container = json!({ "env": [
+        { "name": "SA", "valueFrom": { "fieldRef": { "fieldPath": "spec.serviceAccountName" } } },
+        { "name": "URL", "value": "http://$(SA)/" },
+        { "name": "IP", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } },
+    ] });
+    let pod = json!({ "metadata": {}, "spec": { "serviceAccountName": "db.shop" } });
+    let values = resolve(&pod, &container, &fixture()).values();
+    assert_eq!(values["URL"], "http://db.shop/");
+    assert!(values["IP"].ends_with(".invalid"));
+}
+
+#[test]
+fn variables_that_multiply_are_given_up_not_expanded() {
+    let mut env = vec![json!({ "name": "V0", "value": "x".repeat(100) })];
+    for step in 1..9 {
+        env.push(json!({ "name": format!("V{step}"), "value": format!("$(V{})", step - 1).repeat(10) }));
+    }
+    let environment = resolve(&json!({}), &json!({ "env": env }), &fixture());
+    assert!(!environment.missing.is_empty());
+    assert!(environment.values().values().map(String::len).sum::<usize>() < 1024 * 1024);
+}

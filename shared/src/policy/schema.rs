@@ -2,12 +2,22 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+/// IPv4 exactly; IPv6 roughly, the API server refuses the rest when a guardrail is made.
+const CIDR: &str = concat!(
+    r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3}/(3[0-2]|[12]?[0-9])",
+    r"|[0-9a-fA-F:]*:[0-9a-fA-F:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$"
+);
+
 /// A map from resource names to quantities.
 pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "maxProperties": 32,
-        "additionalProperties": { "type": "string", "maxLength": 24, "pattern": crate::quantity::PATTERN }
+        "additionalProperties": { "type": "string", "maxLength": 24, "pattern": crate::quantity::PATTERN },
+        "x-kubernetes-validations": [{
+            "rule": "self.all(name, name.matches('^[a-zA-Z0-9][-_./a-zA-Z0-9]{0,251}$'))",
+            "message": "must be names of resources such as requests.cpu"
+        }]
     })
 }
 
@@ -17,7 +27,11 @@ pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
         "type": "object",
         "minProperties": 1,
         "maxProperties": 8,
-        "additionalProperties": { "type": "string", "maxLength": 63 }
+        "additionalProperties": { "type": "string", "maxLength": 63, "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$" },
+        "x-kubernetes-validations": [{
+            "rule": "self.all(key, key.matches('^([a-z0-9][-a-z0-9.]{0,252}/)?[A-Za-z0-9][-A-Za-z0-9_.]{0,62}$'))",
+            "message": "must be keys of labels"
+        }]
     })
 }
 
@@ -44,7 +58,7 @@ pub(super) fn cidrs(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "maxItems": 64,
-        "items": { "type": "string", "maxLength": 43, "pattern": "^[0-9a-fA-F:.]+/[0-9]{1,3}$" }
+        "items": { "type": "string", "maxLength": 43, "pattern": CIDR }
     })
 }
 

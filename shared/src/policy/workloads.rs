@@ -1,6 +1,7 @@
 //! How much a preview may hold, how strict its Pods are, where it is reached.
 
 use super::schema;
+use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -42,16 +43,24 @@ impl JsonSchema for Quota {
 }
 
 /// Defaults and maxima of the LimitRange, for containers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(within("default", "max")).message("limits.default must not exceed limits.max"))]
+#[x_kube(validation = Rule::new(within("defaultRequest", "default"))
+    .message("limits.defaultRequest must not exceed limits.default"))]
+#[x_kube(validation = Rule::new(within("defaultRequest", "max"))
+    .message("limits.defaultRequest must not exceed limits.max"))]
 pub struct Limits {
     /// Limits of a container that names none.
+    #[serde(default = "limits_default")]
     #[schemars(schema_with = "schema::quantities")]
     pub default: BTreeMap<String, String>,
     /// Requests of a container that names none.
+    #[serde(default = "limits_default_request")]
     #[schemars(schema_with = "schema::quantities")]
     pub default_request: BTreeMap<String, String>,
     /// The most a container may ask for.
+    #[serde(default = "limits_max")]
     #[schemars(schema_with = "schema::quantities")]
     pub max: BTreeMap<String, String>,
 }
@@ -59,11 +68,30 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            default: map(&[("cpu", "500m"), ("memory", "512Mi")]),
-            default_request: map(&[("cpu", "100m"), ("memory", "128Mi")]),
-            max: map(&[("cpu", "2"), ("memory", "4Gi")]),
+            default: limits_default(),
+            default_request: limits_default_request(),
+            max: limits_max(),
         }
     }
+}
+
+fn limits_default() -> BTreeMap<String, String> {
+    map(&[("cpu", "500m"), ("memory", "512Mi")])
+}
+
+fn limits_default_request() -> BTreeMap<String, String> {
+    map(&[("cpu", "100m"), ("memory", "128Mi")])
+}
+
+fn limits_max() -> BTreeMap<String, String> {
+    map(&[("cpu", "2"), ("memory", "4Gi")])
+}
+
+/// CEL: what `less` says of a resource does not exceed what `more` says of it.
+fn within(less: &str, more: &str) -> String {
+    format!(
+        "self.{less}.all(r, !(r in self.{more}) || !quantity(self.{less}[r]).isGreaterThan(quantity(self.{more}[r])))"
+    )
 }
 
 /// A level of the Pod Security Standards.

@@ -5,6 +5,7 @@ use crate::admission::containers;
 use crate::branching::{self, EnvPlan};
 use crate::environment;
 use crate::reason::Reason;
+use crate::violation::Violation;
 use serde_json::Value;
 
 pub(super) const RULE: Rule = Rule {
@@ -25,6 +26,11 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
             && request.old_object["spec"][list][index] == *container
         {
             continue;
+        }
+        for name in branching::shadows(container, &databases) {
+            let field = format!("spec.{list}[{index}].env[{name}]");
+            let message = "this name stands for a part of a branch's connection";
+            draft.deny(Violation::new(Reason::FieldReserved, field, message).remedy("use another name"));
         }
         let environment = environment::resolve(&pod, container, facts);
         let plan = branching::plan(container, &environment, &databases);

@@ -13,15 +13,28 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Annotations whose value is a list of hosts that something outside the Ingress acts on.
-const HOST_ANNOTATIONS: [&str; 4] = [
+const HOST_ANNOTATIONS: [&str; 8] = [
     "external-dns.alpha.kubernetes.io/hostname",
     "external-dns.alpha.kubernetes.io/internal-hostname",
     "external-dns.kubernetes.io/hostname",
     "nginx.ingress.kubernetes.io/server-alias",
+    "haproxy-ingress.github.io/server-alias",
+    "ingress.kubernetes.io/server-alias",
+    "konghq.com/host-aliases",
+    "cert-manager.io/common-name",
 ];
 
 fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
-    let domain = facts.policy().map_or("", |policy| policy.hosts.domain.as_str());
+    let Some(policy) = facts.policy() else {
+        let violation = Violation::new(
+            Reason::HostStolen,
+            "spec.rules",
+            "the preview's policy is not known yet",
+        );
+        draft.deny(violation.remedy("try again in a moment"));
+        return;
+    };
+    let domain = policy.hosts.domain.as_str();
     for (field, host) in hosts(&request.object) {
         if domain.is_empty() {
             let violation = Violation::new(
@@ -33,12 +46,10 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
         } else if !names::owns_host(&request.namespace, domain, &host) {
             let main = names::main_host(&request.namespace, domain);
             let further = names::service_host("SERVICE", &request.namespace, domain);
-            let shown = if host.is_empty() {
-                "every host".to_owned()
-            } else {
-                host
+            let message = match host.as_str() {
+                "" => "this takes every host".to_owned(),
+                host => format!("{host} does not belong to this preview"),
             };
-            let message = format!("{shown} does not belong to this preview");
             draft.deny(
                 Violation::new(Reason::HostStolen, field, message).remedy(format!("use {main} or {further}")),
             );

@@ -6,7 +6,8 @@
 use super::{Draft, Facts, Request, Rule, pod_environment};
 use crate::admission::containers;
 use crate::connection::Connection;
-use crate::environment;
+use crate::environment::{self, VALUE_LIMIT};
+use crate::host;
 use crate::protected::Protected;
 use crate::reason::Reason;
 use crate::violation::Violation;
@@ -23,19 +24,14 @@ fn review(_: &Request, facts: &Facts, draft: &mut Draft) {
     let pod = draft.object().clone();
     for (list, index, container) in containers(&pod) {
         let name = container["name"].as_str().unwrap_or_default();
-        for variable in environment::resolve(&pod, container, facts).effective() {
-            let Some((host, why)) = variable
-                .value
-                .as_deref()
-                .and_then(|value| reached(&facts.protected, value))
-            else {
+        let environment = environment::resolve(&pod, container, facts);
+        let values = environment.values();
+        for (variable, value) in &values {
+            let Some((host, why)) = reached(&facts.protected, value) else {
                 continue;
             };
-            let field = format!("spec.{list}[{index}].env[{}]", variable.name);
-            let message = format!(
-                "container {name}, variable {}: host {host} is {why}",
-                variable.name
-            );
+            let field = format!("spec.{list}[{index}].env[{variable}]");
+            let message = format!("container {name}, variable {variable}: host {host} is {why}");
             draft.deny(remedied(Violation::new(
                 Reason::ProtectedEndpoint,
                 field,
@@ -48,14 +44,23 @@ fn review(_: &Request, facts: &Facts, draft: &mut Draft) {
                 .into_iter()
                 .flatten()
                 .filter_map(Value::as_str);
-            for (host, why) in words.filter_map(|word| reached(&facts.protected, word)) {
+            for word in words {
                 let field = format!("spec.{list}[{index}].{part}");
-                let message = format!("container {name}, {part}: host {host} is {why}");
-                draft.deny(remedied(Violation::new(
-                    Reason::ProtectedEndpoint,
-                    field,
-                    message,
-                )));
+                // The kubelet expands these as well.
+                let Some(word) = environment::expand(word, &values, VALUE_LIMIT) else {
+                    let message =
+                        format!("container {name}, {part}: expands to more than {VALUE_LIMIT} bytes");
+                    draft.deny(Violation::new(Reason::EnvironmentUnresolved, field, message));
+                    continue;
+                };
+                if let Some((host, why)) = reached(&facts.protected, &word) {
+                    let message = format!("container {name}, {part}: host {host} is {why}");
+                    draft.deny(remedied(Violation::new(
+                        Reason::ProtectedEndpoint,
+                        field,
+                        message,
+                    )));
+                }
             }
         }
     }
@@ -63,6 +68,7 @@ fn review(_: &Request, facts: &Facts, draft: &mut Draft) {
 
 /// The protected host that `value` leads to: by the connection it is, else by what is written anywhere in it.
 fn reached(protected: &Protected, value: &str) -> Option<(String, String)> {
+    let value = &*host::tidy(value);
     let hosts = Connection::parse(value)
         .map(|connection| connection.hosts())
         .unwrap_or_default();
