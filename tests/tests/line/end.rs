@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -12,7 +12,7 @@ use understudy::keys;
 use understudy_tests::shop;
 use understudy_tests::testbed::{NAMESPACE, User, eventually};
 
-use crate::stage::{client, make, preview, ready_preview, secret, stage, unique};
+use crate::stage::{client, make, make_pod, pod, preview, ready_preview, secret, stage, unique};
 
 /// A namespace with Pods in it takes ten seconds and more to go on an idle server.
 const END: Duration = Duration::from_secs(120);
@@ -135,4 +135,61 @@ async fn a_database_server_that_is_away_does_not_hold_the_end_up() {
     .await
     .unwrap();
     gone(&name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_that_was_made_hard_to_drop_is_dropped_and_keeps_no_other() {
+    let bed = stage().await.bed();
+    let name = ready_preview("poison").await;
+    let data = secret(&name, &keys::branch_secret("app")).await;
+    let (branch, password) = (data["dbname"].clone(), data["password"].clone());
+    let session = bed
+        .previews()
+        .connect_as(&branch, &password, &branch)
+        .await
+        .unwrap();
+    session
+        .batch_execute(&format!("ALTER DATABASE \"{branch}\" IS_TEMPLATE true"))
+        .await
+        .unwrap();
+    // Open to everybody unless the administrator closed it.
+    let elsewhere = bed
+        .previews()
+        .connect_as(&branch, &password, "postgres")
+        .await
+        .unwrap();
+    elsewhere.batch_execute("SELECT lo_create(0)").await.unwrap();
+    drop((session, elsewhere));
+    let namespaces: Api<Namespace> = Api::all(client(User::Developer).await);
+    namespaces.delete(&name, &DeleteParams::default()).await.unwrap();
+    gone(&name).await;
+    branch_gone(&branch).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_grace_period_outlives_the_lease() {
+    let name = ready_preview("grace").await;
+    let mut manifest = pod("stays", json!([]));
+    // On a node that nobody plays, so that nothing confirms the Pod's end.
+    manifest["spec"]["nodeName"] = json!("no-such-node");
+    manifest["spec"]["terminationGracePeriodSeconds"] = json!(31_536_000);
+    make_pod(User::Developer, &name, manifest).await.unwrap();
+    let pods: Api<Pod> = Api::namespaced(client(User::Admin).await, &name);
+    let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap();
+    let end = Patch::Merge(json!({ "metadata": { "annotations": { keys::EXPIRES_AT: now.to_string() } } }));
+    let namespaces: Api<Namespace> = Api::all(client(User::Developer).await);
+    namespaces
+        .patch(&name, &PatchParams::default(), &end)
+        .await
+        .unwrap();
+    eventually(END, "the Pod is on its way out within the minute", || async {
+        let Some(pod) = pods.get_opt("stays").await? else {
+            return Ok(());
+        };
+        let grace = pod.metadata.deletion_grace_period_seconds;
+        ensure!(grace.is_some_and(|seconds| seconds <= 30), "grace {grace:?}");
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap();
 }

@@ -105,6 +105,26 @@ async fn nonsense_is_refused_at_apply() {
             "reach needs either namespaceLabels or cidrs",
         ),
         (json!({ "hosts": { "domain": "nodots" } }), "spec.hosts.domain"),
+        (
+            json!({ "limits": { "default": { "cpu": "5" } } }),
+            "limits.default must not exceed limits.max",
+        ),
+        (
+            json!({ "limits": { "defaultRequest": { "memory": "1Gi" } } }),
+            "limits.defaultRequest must not exceed limits.default",
+        ),
+        (
+            json!({ "quota": { "not a resource!": "1" } }),
+            "must be names of resources",
+        ),
+        (
+            json!({ "network": { "egress": { "cidrs": ["999.1.1.1/99"] } } }),
+            "spec.network.egress.cidrs",
+        ),
+        (
+            json!({ "network": { "ingressFrom": [{ "namespaceLabels": { "a b": "c" } }] } }),
+            "must be keys of labels",
+        ),
         (json!({ "capacity": { "starting": 0 } }), "spec.capacity.starting"),
         (json!({ "podSecurity": "lenient" }), "spec.podSecurity"),
         (json!({ "sleeping": true }), "sleeping"),

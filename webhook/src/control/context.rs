@@ -1,5 +1,6 @@
 //! What every part of the leader works with.
 
+use super::error::said;
 use crate::facts::{Live, Memory};
 use crate::metrics::Metrics;
 use crate::provider::postgres::{Admin, Postgres};
@@ -87,7 +88,8 @@ impl Context {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let secret = api.get_opt(name).await.map_err(|error| {
             ProviderError::new(format!(
-                "cannot read Secret {namespace}/{name} of the policy's adminSecret: {error}"
+                "cannot read Secret {namespace}/{name} of the policy's adminSecret: {}",
+                said(&error)
             ))
         })?;
         let secret = secret.ok_or_else(|| {

@@ -24,6 +24,9 @@ use understudy::preview::Preview;
 /// Between two steps of an end.
 const STEP: Duration = Duration::from_millis(300);
 
+/// What a Pod gets to end itself; Kubernetes' default.
+const GRACE_SECONDS: u32 = 30;
+
 /// The lease has run out.
 pub async fn destroy(
     context: &Context,
@@ -83,22 +86,30 @@ pub async fn after_deletion(
     preview: &Preview,
     policy: Option<&PreviewPolicySpec>,
 ) -> Result<Action, Error> {
+    end_pods(&context.client, &preview.name).await?;
     drop_branches(context, preview, policy).await?;
     Ok(Action::requeue(Duration::from_secs(30)))
 }
 
-/// Drops every branch that the policy could have made. Without a policy the sweep finds them later.
+/// Drops every branch that the policy could have made; the last error, after all have been tried. Without a policy the
+/// sweep finds them, once a policy names their server.
 async fn drop_branches(
     context: &Context,
     preview: &Preview,
     policy: Option<&PreviewPolicySpec>,
 ) -> Result<(), Error> {
+    let mut outcome = Ok(());
     for database in policy.into_iter().flat_map(|policy| &policy.databases) {
-        let provider = context.provider(database).await?;
-        provider.drop(&context.branch(preview, &database.name)).await?;
-        context.metrics.acted("branch-dropped");
+        let dropped = async {
+            let provider = context.provider(database).await?;
+            provider.drop(&context.branch(preview, &database.name)).await
+        };
+        match dropped.await {
+            Ok(()) => context.metrics.acted("branch-dropped"),
+            Err(error) => outcome = Err(error.into()),
+        }
     }
-    Ok(())
+    outcome
 }
 
 /// Deletes routes and workloads; whether no Pod is left.
@@ -110,7 +121,7 @@ async fn empty(client: &Client, namespace: &str) -> Result<bool, Error> {
     delete_all::<StatefulSet>(client, namespace).await?;
     delete_all::<DaemonSet>(client, namespace).await?;
     delete_all::<ReplicaSet>(client, namespace).await?;
-    delete_all::<Pod>(client, namespace).await?;
+    end_pods(client, namespace).await?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     Ok(pods
         .list(&ListParams::default().limit(1))
@@ -120,7 +131,23 @@ async fn empty(client: &Client, namespace: &str) -> Result<bool, Error> {
         .is_empty())
 }
 
+/// Deletes every Pod, with a grace period of ours: a Pod's own may be a year, and would outlive lease and namespace.
+async fn end_pods(client: &Client, namespace: &str) -> Result<(), Error> {
+    delete_with::<Pod>(client, namespace, Some(GRACE_SECONDS)).await
+}
+
 async fn delete_all<K>(client: &Client, namespace: &str) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    delete_with::<K>(client, namespace, None).await
+}
+
+async fn delete_with<K>(
+    client: &Client,
+    namespace: &str,
+    grace_period_seconds: Option<u32>,
+) -> Result<(), Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
 {
@@ -134,6 +161,7 @@ where
     }
     let params = DeleteParams {
         propagation_policy: Some(PropagationPolicy::Background),
+        grace_period_seconds,
         ..DeleteParams::default()
     };
     api.delete_collection(&params, &ListParams::default())

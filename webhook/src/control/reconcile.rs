@@ -148,7 +148,23 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
 
 /// Seal, branches, Pods, status; returns when to look again.
 async fn keep(context: &Context, preview: &Preview, policy: &PreviewPolicySpec) -> Result<Duration, Error> {
-    let sealed = seal::seal(context, preview, policy).await?;
+    let sealed = match seal::seal(context, preview, policy).await {
+        Ok(sealed) => sealed,
+        Err(error) => {
+            // Whoever waits for the seal reads here why it does not come.
+            let message = error.to_string();
+            status::write(
+                context,
+                preview,
+                &Status {
+                    message,
+                    ..Status::default()
+                },
+            )
+            .await?;
+            return Err(error);
+        }
+    };
     let mut preview = preview.clone();
     let mut observed = Observed {
         sealed: sealed.is_some(),

@@ -1,7 +1,8 @@
 //! Dropping branches whose preview is gone, while nobody watched.
 //!
 //! The marker on the server is the only record. A branch goes when a live read shows no namespace of its uid, and only if
-//! it was made for this cluster.
+//! it was made for this cluster. Which servers there are, the policies say: branches on a server that no policy names any
+//! more stay until one does.
 
 use super::context::Context;
 use crate::provider::{BranchId, Provider, ProviderError};
@@ -36,14 +37,23 @@ pub async fn keep(context: Arc<Context>, interval: Duration) {
 async fn sweep(context: &Context, database: &Database) -> Result<(), ProviderError> {
     let provider = context.provider(database).await?;
     for branch in provider.list().await? {
-        if context.is_this_cluster(&branch) && is_orphan(context, &branch).await? {
-            provider.drop(&branch).await?;
-            context.metrics.acted("branch-swept");
-            tracing::info!(
-                namespace = branch.namespace,
-                database = branch.database,
-                "swept a branch without a preview"
-            );
+        // One that cannot be dropped must not keep the others.
+        let swept = async {
+            if !context.is_this_cluster(&branch) || !is_orphan(context, &branch).await? {
+                return Ok(false);
+            }
+            provider.drop(&branch).await.map(|()| true)
+        };
+        let (namespace, database) = (&branch.namespace, &branch.database);
+        match swept.await {
+            Ok(true) => {
+                context.metrics.acted("branch-swept");
+                tracing::info!(namespace, database, "swept a branch without a preview");
+            }
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(namespace, database, %error, "failed to sweep a branch; will try again")
+            }
         }
     }
     Ok(())

@@ -179,6 +179,35 @@ impl Postgres {
         Ok(())
     }
 
+    /// Drops the role, and first what it made in databases that are open to everybody.
+    async fn drop_role(&self, client: &Client, name: &str) -> Result<(), ProviderError> {
+        let left = "SELECT DISTINCT d.datname FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid \
+                    WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = (SELECT oid FROM pg_roles WHERE rolname = $1) \
+                      AND d.datallowconn";
+        let rows = client
+            .query(left, &[&name])
+            .await
+            .map_err(failed("look for what the role left behind"))?;
+        let owned = format!("DROP OWNED BY {}", identifier(name));
+        for row in rows {
+            let database: String = row.get(0);
+            let inside = self.admin.connect(Some(&database)).await?;
+            inside
+                .batch_execute(&owned)
+                .await
+                .map_err(failed("drop what the role left behind"))?;
+        }
+        client
+            .batch_execute(&owned)
+            .await
+            .map_err(failed("take the role's grants off"))?;
+        let drop = format!("DROP ROLE IF EXISTS {}", identifier(name));
+        client
+            .batch_execute(&drop)
+            .await
+            .map_err(failed("drop the branch's role"))
+    }
+
     async fn set_password(
         &self,
         client: &Client,
@@ -248,17 +277,19 @@ impl Provider for Postgres {
             .map_err(failed("read the databases"))?
             .get(0);
         if owned > 0 {
+            // Its owner may have declared it a template, which cannot be dropped.
+            let drop = format!("ALTER DATABASE {} IS_TEMPLATE false", identifier(&name));
+            client
+                .batch_execute(&drop)
+                .await
+                .map_err(failed("prepare to drop the branch"))?;
             let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(&name));
             client
                 .batch_execute(&drop)
                 .await
                 .map_err(failed("drop the branch"))?;
         }
-        let drop = format!("DROP ROLE IF EXISTS {}", identifier(&name));
-        client
-            .batch_execute(&drop)
-            .await
-            .map_err(failed("drop the branch's role"))
+        self.drop_role(&client, &name).await
     }
 
     async fn list(&self) -> Result<Vec<BranchId>, ProviderError> {
