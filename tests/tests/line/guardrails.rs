@@ -96,6 +96,11 @@ async fn guardrails_are_the_controllers_alone() {
         VAP,
         &["guardrail-tampered"],
     );
+    let lifted = Patch::Merge(json!({ "status": { "hard": { "pods": "1000" }, "used": { "pods": "0" } } }));
+    let refused = quotas
+        .patch_status("understudy", &PatchParams::default(), &lifted)
+        .await;
+    assert_refused(refused, VAP, &["guardrail-tampered"]);
     let policies = api::<NetworkPolicy>(User::Developer, &name).await;
     let gone = policies
         .delete("understudy-default-deny", &DeleteParams::default())
