@@ -9,6 +9,8 @@ mod access;
 mod limits;
 mod network;
 
+pub use limits::{exceeded, resources};
+
 use crate::keys;
 use crate::names;
 use crate::policy::PreviewPolicySpec;

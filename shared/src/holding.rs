@@ -1,6 +1,7 @@
 //! What the controller does with a Pod that admission held, or never saw.
 
 use crate::admission::{Decision, Facts, Operation, Request, User, controller_kind, review};
+use crate::guardrails;
 use crate::keys;
 use crate::reason::Reason;
 use serde_json::Value;
@@ -14,6 +15,8 @@ pub enum PodAction {
     Lift(Vec<&'static str>),
     /// Delete it: its owner makes a new one, which is reviewed.
     Replace,
+    /// Delete it: it came before the limits and asks for more of this resource than they allow.
+    Remove(String),
     /// It was never reviewed and nothing would make it again: say so, keep the preview from being called ready.
     Report,
 }
@@ -45,6 +48,13 @@ pub fn action(pod: &Value, sealed: bool, branches_ready: bool, facts: &Facts) ->
         } else {
             PodAction::Leave
         };
+    }
+    let limits = facts.policy().map(|policy| &policy.limits);
+    if sealed
+        && has_gate(pod, keys::GATE_GUARDRAILS)
+        && let Some(resource) = limits.and_then(|limits| guardrails::exceeded(pod, limits))
+    {
+        return PodAction::Remove(resource.to_owned());
     }
     let liftable = [
         (keys::GATE_GUARDRAILS, sealed),

@@ -413,7 +413,18 @@ fn a_pod_is_held_until_seal_and_branch() {
     let request = pod(json!({ "name": "web" }));
     let gates = |facts: &Facts| {
         let object = applied(&request, &review(&request, facts));
+        let again = Request {
+            object: object.clone(),
+            ..request.clone()
+        };
+        assert_eq!(validate(&again, facts), Decision::Allow { warnings: vec![] });
         assert_eq!(object["metadata"]["annotations"][keys::REVIEWED], "v1");
+        let unlimited = object["spec"]["containers"][0]["resources"]["limits"]["cpu"].is_null();
+        assert_eq!(
+            unlimited,
+            facts.preview.as_ref().unwrap().sealed.is_some(),
+            "limits where no LimitRange is yet"
+        );
         object["spec"]["schedulingGates"].clone()
     };
     assert_eq!(gates(&facts()), Value::Null);

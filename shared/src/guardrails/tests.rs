@@ -69,3 +69,27 @@ fn a_service_account_that_made_the_preview_has_access_as_one() {
     );
     assert_eq!(access["subjects"][0]["name"], "dev");
 }
+
+#[test]
+fn a_container_gets_what_the_limit_range_would_give_it() {
+    let limits = crate::policy::Limits::default();
+    let container = json!({ "resources": { "limits": { "cpu": "1" }, "requests": { "memory": "64Mi" } } });
+    let filled = resources(&container, &limits).unwrap();
+    assert_eq!(
+        filled,
+        json!({
+            "limits": { "cpu": "1", "memory": "512Mi" },
+            "requests": { "cpu": "1", "memory": "64Mi" }
+        })
+    );
+    assert_eq!(resources(&json!({ "resources": filled }), &limits), None);
+}
+
+#[test]
+fn what_exceeds_the_maximum_is_named() {
+    let limits = crate::policy::Limits::default();
+    let pod =
+        |cpu: &str| json!({ "spec": { "containers": [{ "resources": { "limits": { "cpu": cpu } } }] } });
+    assert_eq!(exceeded(&pod("2000m"), &limits), None);
+    assert_eq!(exceeded(&pod("2001m"), &limits), Some("cpu"));
+}

@@ -97,3 +97,14 @@ fn an_unreviewed_pod_is_replaced_and_a_dying_one_left_alone() {
     pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     assert_eq!(action(&pod, false, false, &facts()), PodAction::Leave);
 }
+
+#[test]
+fn what_came_before_the_limits_and_exceeds_them_is_removed() {
+    let mut pod = held(None, &[keys::GATE_GUARDRAILS]);
+    pod["spec"]["containers"][0]["resources"] = json!({ "limits": { "memory": "1Ti" } });
+    assert_eq!(action(&pod, false, true, &facts()), PodAction::Leave);
+    assert_eq!(
+        action(&pod, true, true, &facts()),
+        PodAction::Remove("memory".to_owned())
+    );
+}

@@ -254,6 +254,15 @@ async fn a_pod_of_the_first_instant_is_held_and_then_runs() {
     })
     .await
     .unwrap();
+    let pod = pods.get("web").await.unwrap().spec.unwrap();
+    let limits = pod.containers[0]
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.limits.as_ref());
+    assert!(
+        limits.is_some_and(|limits| limits.contains_key("memory")),
+        "it came before its limits: {limits:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,33 +38,39 @@ pub async fn attend(
     let sealed = guardrails::is_sealed(preview, policy, &context.installation.namespace);
     let ready = preview.unready(policy).is_empty();
     let mut found = Found::default();
-    let mut held = Vec::new();
-    for pod in &listed.items {
-        let name = pod.metadata.name.clone().unwrap_or_default();
-        let pod = serde_json::to_value(pod).unwrap_or_default();
-        if !holding::is_ready(&pod) {
-            found.unready += 1;
-        }
-        if pod["spec"]["schedulingGates"].is_array() {
-            found.waiting += 1;
-            held.push(pod.clone());
-        }
-        let sources = match sealed && holding::has_gate(&pod, understudy::keys::GATE_REVIEW) {
+    let pods: Vec<Value> = listed
+        .items
+        .iter()
+        .map(|pod| serde_json::to_value(pod).unwrap_or_default())
+        .collect();
+    let held: Vec<&Value> = pods
+        .iter()
+        .filter(|pod| pod["spec"]["schedulingGates"].is_array())
+        .collect();
+    found.waiting = held.len();
+    found.unready = pods.iter().filter(|pod| !holding::is_ready(pod)).count();
+    // Before any gate is lifted: what goes must not have started.
+    if sealed && !held.is_empty() && remove_excess(context, preview, &api, &held).await? {
+        return Ok(found);
+    }
+    for pod in &pods {
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        let sources = match sealed && holding::has_gate(pod, understudy::keys::GATE_REVIEW) {
             true => {
                 context
                     .live
-                    .read(&preview.name, needs(&holding::creation(&pod)))
+                    .read(&preview.name, needs(&holding::creation(pod)))
                     .await
             }
             false => Default::default(),
         };
         let facts = context.memory.facts(Some(preview.clone()), sources);
-        match holding::action(&pod, sealed, ready, &facts) {
+        match holding::action(pod, sealed, ready, &facts) {
             PodAction::Leave => {}
-            PodAction::Lift(gates) => lift(&api, &pod, &gates).await?,
+            PodAction::Lift(gates) => lift(&api, pod, &gates).await?,
             PodAction::Replace => {
                 found.waiting += 1;
-                delete(&api, &pod).await?;
+                delete(&api, pod).await?;
                 context.metrics.acted("pod-replaced");
                 context
                     .tell(
@@ -75,29 +81,32 @@ pub async fn attend(
                     )
                     .await;
             }
-            PodAction::Report => found.unreviewed.push(name),
+            PodAction::Remove(resource) => {
+                delete(&api, pod).await?;
+                let note = format!(
+                    "Pod {name} was removed: it came before the limits and exceeds them in {resource}"
+                );
+                context.tell(preview, true, "OverLimits", note).await;
+            }
+            PodAction::Report => found.unreviewed.push(name.to_owned()),
         }
-    }
-    if sealed && !held.is_empty() {
-        remove_excess(context, preview, &api, held).await?;
     }
     Ok(found)
 }
 
-/// Takes `gates` off; the test makes the patch fail if the Pod changed since it was read.
+/// Takes `gates` off; a conflict if the Pod changed since it was read.
 async fn lift(api: &Api<Pod>, pod: &Value, gates: &[&str]) -> Result<(), Error> {
-    let patch: json_patch::Patch = serde_json::from_value(json!([
-        { "op": "test", "path": "/metadata/resourceVersion", "value": pod["metadata"]["resourceVersion"] },
-        { "op": "replace", "path": "/spec/schedulingGates", "value": holding::remaining_gates(pod, gates) },
-    ]))
-    .expect("a patch written out here");
+    let patch = json!({
+        "metadata": { "resourceVersion": pod["metadata"]["resourceVersion"] },
+        "spec": { "schedulingGates": holding::remaining_gates(pod, gates) },
+    });
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     match api
-        .patch(name, &PatchParams::default(), &Patch::Json::<()>(patch))
+        .patch(name, &PatchParams::default(), &Patch::Merge(patch))
         .await
     {
         Ok(_) => Ok(()),
-        // Gone or changed meanwhile: the next look decides again. (A failed test answers 422.)
+        // Gone or changed meanwhile: the next look decides again.
         Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(()),
         Err(error) => Err(failed("lift a Pod's gates")(error)),
     }
@@ -119,20 +128,21 @@ async fn delete(api: &Api<Pod>, pod: &Value) -> Result<(), Error> {
     }
 }
 
-/// Pods that came before the quota was in force may exceed it: the newest held ones go, one a look, and it is said.
+/// Pods that came before the quota was in force may exceed it: the newest held ones go, one a look, and it is said;
+/// whether one went.
 async fn remove_excess(
     context: &Context,
     preview: &Preview,
     api: &Api<Pod>,
-    held: Vec<Value>,
-) -> Result<(), Error> {
+    held: &[&Value],
+) -> Result<bool, Error> {
     let quotas: Api<ResourceQuota> = Api::namespaced(context.client.clone(), &preview.name);
     let Some(quota) = quotas
         .get_opt("understudy")
         .await
         .map_err(failed("read the quota"))?
     else {
-        return Ok(());
+        return Ok(false);
     };
     let quota = serde_json::to_value(quota).unwrap_or_default();
     let amount =
@@ -149,7 +159,7 @@ async fn remove_excess(
             .to_owned()
     });
     let (Some(resource), Some(pod)) = (exceeded.first(), newest) else {
-        return Ok(());
+        return Ok(false);
     };
     delete(api, pod).await?;
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
@@ -161,5 +171,5 @@ async fn remove_excess(
             format!("Pod {name} was removed: it came before the quota and exceeds its {resource}"),
         )
         .await;
-    Ok(())
+    Ok(true)
 }

@@ -1,8 +1,11 @@
 //! `held`: no container starts before the preview is sealed and its databases are ready; and the review mark.
+//!
+//! A Pod that comes before the LimitRange gets here what that would have given it.
 
 use super::{Draft, Facts, Request, Rule};
 use crate::guardrails;
 use crate::keys;
+use crate::policy::PreviewPolicySpec;
 use crate::reason::Reason;
 use serde_json::{Value, json};
 
@@ -20,11 +23,33 @@ fn review(_: &Request, facts: &Facts, draft: &mut Draft) {
     let known = facts.preview.as_ref().zip(facts.policy());
     if !known.is_some_and(|(preview, policy)| guardrails::is_sealed(preview, policy, own)) {
         gate(draft, Reason::Held, keys::GATE_GUARDRAILS);
+        if let Some((_, policy)) = known {
+            limit(draft, policy);
+        }
     }
     if !known.is_some_and(|(preview, policy)| preview.unready(policy).is_empty()) {
         gate(draft, Reason::Held, keys::GATE_DATABASE);
     }
     draft.set_metadata(Reason::Held, "annotations", keys::REVIEWED, MARK);
+}
+
+/// Fills in the limits that the LimitRange, which may not be there yet, would.
+fn limit(draft: &mut Draft, policy: &PreviewPolicySpec) {
+    for list in ["containers", "initContainers"] {
+        let containers = draft.object()["spec"][list]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        for (index, container) in containers.iter().enumerate() {
+            if let Some(resources) = guardrails::resources(container, &policy.limits) {
+                draft.add(
+                    Reason::Held,
+                    &["spec", list, &index.to_string(), "resources"],
+                    resources,
+                );
+            }
+        }
+    }
 }
 
 /// Adds a scheduling gate, once. Source: KEP-3521; gates can only be added at creation.
