@@ -33,9 +33,9 @@ mod verdict;
 pub use image::{ImageOverride, InvalidImage};
 pub use lineage::Lineage;
 pub use mistake::Mistake;
-pub use plan::{Plan, Rules, plan};
+pub use plan::{Plan, plan};
 pub use snapshot::{Snapshot, Unreadable};
-pub use spec::{CloneSpec, InvalidLeaveOut, LeaveOut};
+pub use spec::{CloneSpec, InvalidLeaveOut, LeaveOut, Rules};
 pub use verdict::{Item, Verdict, Wave};
 
 #[cfg(test)]

@@ -9,29 +9,16 @@ use super::references::References;
 use super::rewrite::{self, Context, Sums};
 use super::sanitize::{Sanitizer, is_guardrail};
 use super::snapshot::{Snapshot, Unreadable, group_of, kind_of, name_of};
-use super::spec::CloneSpec;
+use super::spec::{CloneSpec, Rules};
 use super::survey::{self, controller};
 use super::verdict::{Item, Verdict, Wave};
 use super::{claims, namespace, review, secrets};
 use crate::lease::{self, Lease};
 use crate::names;
-use crate::policy::PreviewPolicySpec;
-use crate::protected::Protected;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::DynamicObject;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The rules a clone lives under.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules<'a> {
-    /// Name of the policy.
-    pub policy_name: &'a str,
-    /// The policy.
-    pub policy: &'a PreviewPolicySpec,
-    /// What no preview may reach, by all goldens and all policies.
-    pub protected: &'a Protected,
-}
 
 /// What a clone consists of.
 #[derive(Clone, Debug, PartialEq)]

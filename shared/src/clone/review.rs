@@ -1,8 +1,8 @@
 //! The plan before admission's own rules: what the cluster would refuse is said before anything is written.
 
 use super::golden::decoded;
-use super::plan::Rules;
 use super::snapshot::{group_of, kind_of, name_of};
+use super::spec::Rules;
 use super::verdict::{Item, Verdict};
 use crate::admission::{Decision, Facts, Installation, Operation, Request, User, review};
 use crate::environment::{Data, Fact, Kind, Reference};

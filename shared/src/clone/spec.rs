@@ -2,7 +2,20 @@
 
 use super::image::ImageOverride;
 use crate::lifetime::Lifetime;
+use crate::policy::PreviewPolicySpec;
+use crate::protected::Protected;
 use std::str::FromStr;
+
+/// The rules a clone lives under.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// Name of the policy.
+    pub policy_name: &'a str,
+    /// The policy.
+    pub policy: &'a PreviewPolicySpec,
+    /// What no preview may reach, by all goldens and all policies.
+    pub protected: &'a Protected,
+}
 
 /// What somebody asks a clone to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
