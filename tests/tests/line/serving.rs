@@ -39,7 +39,7 @@ async fn both_answer_health_and_metrics() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ca_bundle_is_set_and_comes_back() {
+async fn the_ca_bundle_is_set_on_every_entry() {
     let mutating: Api<MutatingWebhookConfiguration> = Api::all(client(User::Admin).await);
     let validating: Api<ValidatingWebhookConfiguration> = Api::all(client(User::Admin).await);
     let bundle = async || {
