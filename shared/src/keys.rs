@@ -63,9 +63,6 @@ pub const GATE_DATABASE: &str = "understudy.dev/database";
 /// Gate: facts were missing at admission; never lifted, the Pod is replaced.
 pub const GATE_REVIEW: &str = "understudy.dev/review";
 
-/// Prefix of the Pod Security labels (<https://kubernetes.io/docs/concepts/security/pod-security-admission/>).
-pub const POD_SECURITY_PREFIX: &str = "pod-security.kubernetes.io/";
-
 /// Prefix of the Secrets that hold a branch's connection; reserved for the controller.
 pub const BRANCH_SECRET_PREFIX: &str = "understudy-db-";
 
@@ -76,6 +73,9 @@ pub const DEFAULT_POLICY: &str = "default";
 pub const ADMISSION_ACCOUNT: &str = "understudy-admission";
 /// The ServiceAccount of the leader.
 pub const CONTROLLER_ACCOUNT: &str = "understudy-controller";
+
+/// The Secret with the serving pair: written by the leader, followed by `serve`.
+pub const SERVING_SECRET: &str = "understudy-webhook-tls";
 
 /// ClusterRole for those with access, bound in each preview.
 pub const ROLE_USER: &str = "understudy-preview-user";

@@ -24,9 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
 use understudy::keys;
 use understudy_tests::shop;
-use understudy_tests::testbed::{
-    Launch, NAMESPACE, Role, Signal, TestBed, Understudy, User, eventually, installed,
-};
+use understudy_tests::testbed::{Launch, NAMESPACE, Role, Signal, TestBed, Understudy, User, eventually};
 
 /// The longest that anything here takes on an idle machine, several times over.
 const SOON: Duration = Duration::from_secs(90);
@@ -41,8 +39,7 @@ static STAGE: OnceCell<&'static Understudy> = OnceCell::const_new();
 /// stops them here is ours.
 async fn stage() -> &'static Understudy {
     let opened = STAGE.get_or_try_init(|| async {
-        let understudy = installed().await;
-        shop::open(understudy.bed()).await?;
+        let understudy = shop::stage().await;
         let everything = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
             "metadata": { "name": "developer-everything" },

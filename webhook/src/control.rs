@@ -12,6 +12,7 @@ mod error;
 mod finish;
 mod pods;
 mod reconcile;
+mod removal;
 mod routes;
 mod seal;
 mod status;

@@ -4,7 +4,7 @@ use super::{Decision, Note};
 use crate::reason::Reason;
 use crate::violation::Violation;
 use json_patch::jsonptr::PointerBuf;
-use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation};
+use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde_json::Value;
 
 /// The object so far, the operations that led to it, and what was found.
@@ -55,16 +55,6 @@ impl Draft {
     pub fn replace(&mut self, reason: Reason, path: &[&str], value: Value) {
         let path = PointerBuf::from_tokens(path.iter().copied());
         self.carry_out(reason, PatchOperation::Replace(ReplaceOperation { path, value }));
-    }
-
-    /// Removes what is at `path`.
-    pub fn remove(&mut self, reason: Reason, path: &[&str]) {
-        self.carry_out(
-            reason,
-            PatchOperation::Remove(RemoveOperation {
-                path: PointerBuf::from_tokens(path.iter().copied()),
-            }),
-        );
     }
 
     /// Refuses.

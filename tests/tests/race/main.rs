@@ -18,7 +18,7 @@ use kube::{Api, Client};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::sleep;
 use understudy_tests::shop;
-use understudy_tests::testbed::{Launch, Role, TcpProxy, Understudy, User, eventually, installed};
+use understudy_tests::testbed::{Launch, Role, TcpProxy, Understudy, User, eventually};
 
 use attempt::{Attempt, Workload};
 use witness::Witness;
@@ -41,8 +41,7 @@ struct Stage {
 
 async fn stage() -> &'static Stage {
     let opened = STAGE.get_or_try_init(|| async {
-        let understudy = installed().await;
-        shop::open(understudy.bed()).await?;
+        let understudy = shop::stage().await;
         let proxy = understudy.bed().proxy()?;
         understudy.stop(Role::Serve).await?;
         understudy

@@ -24,10 +24,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 use time::OffsetDateTime;
+use understudy::keys;
 use x509_parser::pem::parse_x509_pem;
 
 const AUTHORITY: &str = "understudy-webhook-ca";
-const SERVING: &str = "understudy-webhook-tls";
 const AUTHORITY_DAYS: i64 = 3650;
 const SERVING_DAYS: i64 = 90;
 /// A certificate with less left than this is made anew.
@@ -78,9 +78,13 @@ async fn look(client: &Client, names: &Names) -> anyhow::Result<()> {
     .await?;
     let issued_here =
         |pair: &Pair| lasts(&pair.certificate) && issued_by(&pair.certificate, &authority.certificate);
-    kept(&secrets, SERVING, ("tls.crt", "tls.key"), issued_here, || {
-        make_serving(names, &authority)
-    })
+    kept(
+        &secrets,
+        keys::SERVING_SECRET,
+        ("tls.crt", "tls.key"),
+        issued_here,
+        || make_serving(names, &authority),
+    )
     .await?;
     trust::<MutatingWebhookConfiguration>(client, names, &authority.certificate).await?;
     trust::<ValidatingWebhookConfiguration>(client, names, &authority.certificate).await

@@ -4,6 +4,7 @@
 
 use super::context::Context;
 use super::error::{Error, failed};
+use super::removal::remove;
 use super::status;
 use crate::provider::Provider;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,7 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet}
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::networking::v1::Ingress;
-use kube::api::{DeleteParams, ListParams, Preconditions, PropagationPolicy};
+use kube::api::{DeleteParams, ListParams, PropagationPolicy};
 use kube::core::{NamespaceResourceScope, Resource};
 use kube::runtime::controller::Action;
 use kube::{Api, Client};
@@ -59,23 +60,12 @@ pub async fn destroy(
         dropped => dropped?,
     }
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let only_this = Preconditions {
-        uid: Some(preview.uid.clone()),
-        resource_version: None,
-    };
-    match namespaces
-        .delete(&preview.name, &DeleteParams::default().preconditions(only_this))
-        .await
-    {
-        Ok(_) => {
-            context.metrics.acted("preview-destroyed");
-            tracing::info!(
-                namespace = preview.name,
-                "the lease has run out; the namespace is deleted"
-            );
-        }
-        Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => {}
-        Err(error) => return Err(failed("delete the namespace")(error)),
+    if remove(&namespaces, &preview.name, &preview.uid, "delete the namespace").await? {
+        context.metrics.acted("preview-destroyed");
+        tracing::info!(
+            namespace = preview.name,
+            "the lease has run out; the namespace is deleted"
+        );
     }
     Ok(Action::requeue(STEP))
 }

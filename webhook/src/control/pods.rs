@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use super::error::{Error, failed};
+use super::removal::remove;
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use understudy::admission::needs;
 use understudy::guardrails;
@@ -113,19 +114,9 @@ async fn lift(api: &Api<Pod>, pod: &Value, gates: &[&str]) -> Result<(), Error> 
 }
 
 async fn delete(api: &Api<Pod>, pod: &Value) -> Result<(), Error> {
-    let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default().to_owned();
-    let only_this = Preconditions {
-        uid: Some(text("uid")),
-        resource_version: None,
-    };
-    match api
-        .delete(&text("name"), &DeleteParams::default().preconditions(only_this))
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(()),
-        Err(error) => Err(failed("delete a Pod")(error)),
-    }
+    let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default();
+    remove(api, text("name"), text("uid"), "delete a Pod").await?;
+    Ok(())
 }
 
 /// Pods that came before the quota was in force may exceed it: the newest held ones go, one a look, and it is said;

@@ -5,8 +5,9 @@
 
 use super::context::Context;
 use super::error::{Error, failed};
+use super::removal::remove;
 use futures::future::{join_all, try_join_all};
-use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
+use kube::api::{ListParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::Value;
@@ -47,7 +48,7 @@ pub async fn seal(
             .iter()
             .any(|guardrail| guardrail.kind == *kind && guardrail.name == name)
         {
-            remove(&api(&context.client, *kind, &preview.name), object).await?;
+            clear(&api(&context.client, *kind, &preview.name), object).await?;
         }
     }
     let quotas = live.iter().filter(|(kind, _)| *kind == Kind::ResourceQuota);
@@ -73,7 +74,7 @@ async fn restore(
     match live {
         Some(live) if guardrails::matches(live, &guardrail.object) => return Ok(false),
         Some(live) => {
-            remove(&api, live).await?;
+            clear(&api, live).await?;
             if preview.sealed.is_some() {
                 context.metrics.acted("guardrail-restored");
                 let note = format!(
@@ -98,7 +99,7 @@ async fn restore(
             {
                 let found = serde_json::to_value(found).unwrap_or_default();
                 if !guardrails::matches(&found, &guardrail.object) {
-                    remove(&api, &found).await?;
+                    clear(&api, &found).await?;
                 }
             }
             Ok(true)
@@ -125,18 +126,10 @@ async fn list(client: &Client, namespace: &str) -> Result<Vec<(Kind, Value)>, Er
         .collect())
 }
 
-async fn remove(api: &Api<DynamicObject>, object: &Value) -> Result<(), Error> {
-    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
-    let only_this = Preconditions {
-        uid: Some(text("uid")),
-        resource_version: None,
-    };
-    let params = DeleteParams::default().preconditions(only_this);
-    match api.delete(&text("name"), &params).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
-        Err(error) => Err(failed("remove a guardrail")(error)),
-    }
+async fn clear(api: &Api<DynamicObject>, object: &Value) -> Result<(), Error> {
+    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
+    remove(api, text("name"), text("uid"), "remove a guardrail").await?;
+    Ok(())
 }
 
 fn api(client: &Client, kind: Kind, namespace: &str) -> Api<DynamicObject> {

@@ -9,9 +9,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use std::pin::pin;
 use tokio::sync::oneshot;
-
-/// The Secret with the serving pair.
-pub const SECRET: &str = "understudy-webhook-tls";
+use understudy::keys;
 
 /// Waits for the first good pair and keeps following the Secret.
 pub async fn watch(client: Client, namespace: String) -> RustlsConfig {
@@ -24,7 +22,7 @@ pub async fn watch(client: Client, namespace: String) -> RustlsConfig {
 
 async fn follow(client: Client, namespace: String, first: oneshot::Sender<RustlsConfig>) {
     let api: Api<Secret> = Api::namespaced(client, &namespace);
-    let only = watcher::Config::default().fields(&format!("metadata.name={SECRET}"));
+    let only = watcher::Config::default().fields(&format!("metadata.name={}", keys::SERVING_SECRET));
     let mut events = pin!(watcher(api, only).default_backoff().applied_objects());
     let (mut first, mut serving): (_, Option<RustlsConfig>) = (Some(first), None);
     while let Some(event) = events.next().await {
