@@ -1,8 +1,10 @@
 //! Facts for reviews: what is remembered, and what is read live. Used by `serve` for requests and by `control` for what
 //! came in sideways, so that both see the same.
 
+mod gather;
 mod live;
 mod memory;
 
+pub use gather::gather;
 pub use live::Live;
 pub use memory::{Memory, start};

@@ -3,7 +3,7 @@
 //! Answers are 200 once the uid is known, whatever was decided; before that 4xx with a short reason. A panic inside a
 //! rule refuses that one request.
 
-use crate::facts::{Live, Memory};
+use crate::facts::{self, Live, Memory};
 use crate::metrics::Metrics;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -93,28 +92,13 @@ async fn respond(
         Ok(request) => request,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    let facts = facts(&reviewer, stage, &request).await;
+    let facts = facts::gather(&reviewer.memory, &reviewer.sources, stage, &request).await;
     // A large review must not hold up the others on this thread.
     let decision = tokio::task::block_in_place(|| decide(stage, &request, &facts));
     let took = started.elapsed();
     reviewer.metrics.reviewed(stage, &decision, took);
     log(stage, &request, &decision, took);
     axum::Json(admission::answer(&request.uid, &decision)).into_response()
-}
-
-async fn facts(reviewer: &Reviewer, stage: Stage, request: &Request) -> Facts {
-    // Whoever makes what no rule speaks of must not wait for a read: Kubernetes makes the ServiceAccount of every namespace,
-    // preview or not, with a single worker.
-    if !admission::concerns(request) {
-        return reviewer.memory.facts(None, BTreeMap::new());
-    }
-    let (preview, sources) = tokio::join!(
-        reviewer.memory.preview(request, stage, &reviewer.sources),
-        reviewer
-            .sources
-            .read(&request.namespace, admission::needs(request)),
-    );
-    reviewer.memory.facts(preview, sources)
 }
 
 fn decide(stage: Stage, request: &Request, facts: &Facts) -> Decision {
