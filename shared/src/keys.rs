@@ -31,10 +31,20 @@ pub const TTL: &str = "understudy.dev/ttl";
 pub const ON_EXPIRY: &str = "understudy.dev/on-expiry";
 /// Annotation: RFC 3339 UTC; the end of the lease.
 pub const EXPIRES_AT: &str = "understudy.dev/expires-at";
+/// Annotation: RFC 3339 UTC; when an existing namespace took the label. Its lease counts from then on.
+pub const ADOPTED_AT: &str = "understudy.dev/adopted-at";
 /// Annotation: the authenticated user who made the namespace, human or service account.
 pub const CREATOR: &str = "understudy.dev/creator";
 /// Annotation: the human who answers for the preview; absent when nobody is known.
 pub const OWNER: &str = "understudy.dev/owner";
+/// Annotation: the repository, as the forge writes it.
+pub const REPOSITORY: &str = "understudy.dev/repository";
+/// Annotation: the branch in the repository, as the forge writes it.
+pub const BRANCH: &str = "understudy.dev/branch";
+/// Annotation: the commit, as the forge writes it.
+pub const COMMIT: &str = "understudy.dev/commit";
+/// Annotation: the pull request's title, as the forge writes it.
+pub const TITLE: &str = "understudy.dev/title";
 /// Annotation: `all` or a comma-separated list of the policy's databases.
 pub const DATABASES: &str = "understudy.dev/databases";
 /// Annotation: `asleep` or `awake`; absent means by schedule.

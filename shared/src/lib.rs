@@ -7,6 +7,7 @@ pub mod admission;
 pub mod branching;
 pub mod clone;
 pub mod connection;
+pub mod contract;
 pub mod environment;
 pub mod guardrails;
 pub mod holding;

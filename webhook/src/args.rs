@@ -86,6 +86,9 @@ pub struct Installed {
     /// A group whose members may break the contract on purpose; may be given again
     #[arg(long = "exempt-group", value_name = "GROUP")]
     pub exempt_groups: Vec<String>,
+    /// A service account (`namespace/name`) of the cluster's own machinery; may be given again
+    #[arg(long = "system-service-account", value_name = "NAMESPACE/NAME")]
+    pub system_service_accounts: Vec<String>,
 }
 
 impl Installed {
@@ -97,6 +100,7 @@ impl Installed {
                 users: self.exempt_users.clone(),
                 groups: self.exempt_groups.clone(),
             },
+            system_service_accounts: self.system_service_accounts.clone(),
         }
     }
 }

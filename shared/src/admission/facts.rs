@@ -26,12 +26,25 @@ pub struct Installation {
     pub namespace: String,
     /// Who is exempt.
     pub exempt: Exempt,
+    /// Service accounts of the cluster's other machinery, as `namespace/name`.
+    pub system_service_accounts: Vec<String>,
 }
 
 impl Installation {
     /// Whether `user` is our controller.
     pub fn is_controller(&self, user: &User) -> bool {
         user.service_account() == Some((&self.namespace, keys::CONTROLLER_ACCOUNT))
+    }
+
+    /// Whether `user` is the cluster itself: a node, a service account of kube-system, or other machinery that the
+    /// administrator named. What these write of vendors' kinds is not a user's doing.
+    pub fn is_cluster(&self, user: &User) -> bool {
+        let node =
+            user.name.starts_with("system:node:") && user.groups.iter().any(|group| group == "system:nodes");
+        node || user.service_account().is_some_and(|(namespace, name)| {
+            let named = |listed: &String| listed.split_once('/') == Some((namespace, name));
+            namespace == "kube-system" || self.system_service_accounts.iter().any(named)
+        })
     }
 }
 

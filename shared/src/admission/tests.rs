@@ -51,6 +51,7 @@ fn facts() -> Facts {
                 users: vec![],
                 groups: vec!["system:masters".to_owned()],
             },
+            system_service_accounts: vec![],
         }),
         protected: Arc::new(Protected::new(["shop".to_owned()], [&policy])),
         policies: Arc::new([("default".to_owned(), policy)].into()),

@@ -1,14 +1,16 @@
-//! `field-reserved`: keys that only admission, the controller or an administrator write.
+//! `field-reserved`: keys that only admission, the controller or an administrator write; who may is said by
+//! [`contract::KEYS`].
 //!
-//! At birth such a key passes when it holds what admission would write now, so that validation and a re-invocation
-//! accept admission's own work.
+//! When a namespace becomes a preview such a key passes where it holds what admission would write now, so that
+//! validation and a re-invocation accept admission's own work.
 
-use super::{Draft, Facts, Request, Rule, annotation, birth, label, life, preview_namespace};
+use super::{Draft, Facts, Request, Rule, annotation, label, life, preview_namespace};
 use crate::admission::grant::{self, Grant, POD_SECURITY_ENFORCE};
+use crate::contract::{self, Key, Place, Writer};
 use crate::keys;
 use crate::policy::PodSecurity;
 use crate::reason::Reason;
-use crate::violation::Violation;
+use crate::violation::{Violation, printable};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -18,73 +20,84 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-/// Labels that creators may not choose.
-const LABELS: [&str; 4] = [keys::ORIGIN, keys::ENFORCEMENT, keys::PHASE, keys::GOLDEN];
-/// Annotations that creators may not choose. `owner` has a rule of its own; `expires-at` may move later.
-const ANNOTATIONS: [&str; 5] = [
-    keys::CREATOR,
-    keys::GUARDRAILS,
-    keys::MESSAGE,
-    keys::URL,
-    keys::APPROVALS,
-];
-/// What the controller writes while a preview lives.
-const CONTROLLERS: [&str; 4] = [keys::PHASE, keys::GUARDRAILS, keys::MESSAGE, keys::URL];
+/// How much of a key that somebody made up a warning shows: warnings have 120 characters.
+const SHOWN: usize = 60;
 
 fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
-    let controller = facts.installation.is_controller(&request.user);
-    if birth(request) {
+    if life(request) {
+        later(request, facts, draft);
+    } else if request.label(keys::PREVIEW) == Some("true") {
         at_birth(request, Grant::at_birth(request, facts).as_ref(), draft);
-    } else if life(request) {
-        for key in reserved(request, "labels", &LABELS).chain(reserved(request, "annotations", &ANNOTATIONS))
-        {
-            let (map, key) = key;
-            let controllers = CONTROLLERS.contains(&key) || key.starts_with(keys::DATABASE_PREFIX);
-            if request.object["metadata"][map][key] != request.old_object["metadata"][map][key]
-                && !(controller && controllers)
-            {
-                refuse(draft, map, key);
-            }
-        }
     }
     pod_security(request, facts, draft);
+    unknown(request, draft);
 }
 
 fn at_birth(request: &Request, grant: Option<&Grant>, draft: &mut Draft) {
-    let mut keys_at_birth: Vec<(&str, &str)> = reserved(request, "labels", &LABELS)
-        .chain(reserved(request, "annotations", &ANNOTATIONS))
-        .collect();
-    keys_at_birth.push(("annotations", keys::EXPIRES_AT));
-    for (map, key) in keys_at_birth {
-        let Some(value) = request.object["metadata"][map][key].as_str() else {
+    for (row, key) in held(request) {
+        let Some(found) = value(&request.object, row.place, key) else {
             continue;
         };
-        if !grant.is_some_and(|grant| grant.allows(key, value)) {
-            refuse(draft, map, key);
+        let allowed = match row.birth {
+            Writer::Anyone => true,
+            // What stood there before, `not-adoptable` speaks of.
+            Writer::Keepers => value(&request.old_object, row.place, key) == Some(found),
+            Writer::Admission | Writer::Controller | Writer::Nobody => {
+                grant.is_some_and(|grant| grant.allows(key, found))
+            }
+        };
+        // A row with a rule of its own has it for its birth too.
+        if !allowed && row.reason == Reason::FieldReserved {
+            refuse(draft, row, key);
         }
     }
 }
 
-/// The reserved keys of `map`, with every `database.*` that the old or the new object holds.
-fn reserved<'r>(
-    request: &'r Request,
-    map: &'static str,
-    fixed: &'static [&'static str],
-) -> impl Iterator<Item = (&'static str, &'r str)> {
-    let held = [&request.object, &request.old_object]
-        .into_iter()
-        .filter_map(move |object| object["metadata"][map].as_object())
-        .flat_map(|map| map.keys().map(String::as_str))
-        .filter(|key| key.starts_with(keys::DATABASE_PREFIX));
-    let all: BTreeSet<&str> = fixed.iter().copied().chain(held).collect();
-    all.into_iter().map(move |key| (map, key))
+fn later(request: &Request, facts: &Facts, draft: &mut Draft) {
+    let controller = facts.installation.is_controller(&request.user);
+    for (row, key) in held(request) {
+        let changed = value(&request.object, row.place, key) != value(&request.old_object, row.place, key);
+        let allowed = match row.later {
+            Writer::Anyone => true,
+            Writer::Controller => controller,
+            Writer::Admission | Writer::Keepers | Writer::Nobody => false,
+        };
+        if changed && !allowed && row.reason == Reason::FieldReserved {
+            refuse(draft, row, key);
+        }
+    }
 }
 
-fn refuse(draft: &mut Draft, map: &str, key: &str) {
-    let field = if map == "labels" {
-        label(key)
-    } else {
-        annotation(key)
+/// The keys of the contract that the old or the new object holds, each with its row.
+fn held(request: &Request) -> impl Iterator<Item = (&'static Key, &str)> {
+    ours(request)
+        .into_iter()
+        .filter_map(|(place, key)| Some((contract::key(place, key)?, key)))
+}
+
+/// Every key of our group on the old or the new object, in the order of the fields.
+fn ours<'r>(request: &'r Request) -> BTreeSet<(Place, &'r str)> {
+    let of = |object: &'r Value, place: Place| {
+        let keys = object["metadata"][place.field()].as_object();
+        keys.into_iter()
+            .flat_map(serde_json::Map::keys)
+            .filter(|key| keys::is_ours(key))
+            .map(move |key| (place, key.as_str()))
+    };
+    [Place::Label, Place::Annotation]
+        .into_iter()
+        .flat_map(|place| of(&request.object, place).chain(of(&request.old_object, place)))
+        .collect()
+}
+
+fn value<'o>(object: &'o Value, place: Place, key: &str) -> Option<&'o str> {
+    object["metadata"][place.field()][key].as_str()
+}
+
+fn refuse(draft: &mut Draft, row: &Key, key: &str) {
+    let field = match row.place {
+        Place::Label => label(key),
+        Place::Annotation => annotation(key),
     };
     draft.deny(
         Violation::new(
@@ -96,31 +109,57 @@ fn refuse(draft: &mut Draft, map: &str, key: &str) {
     );
 }
 
-/// Equal to or stricter than the policy's level, at the latest version.
+/// Says which of our keys mean nothing. A warning and no refusal: a newer command line may write a key that this
+/// version does not know yet, and would stop working with it.
+fn unknown(request: &Request, draft: &mut Draft) {
+    for (place, key) in ours(request) {
+        let new =
+            value(&request.object, place, key).is_some() && value(&request.old_object, place, key).is_none();
+        if !new || contract::key(place, key).is_some() {
+            continue;
+        }
+        let other = match place {
+            Place::Label => Place::Annotation,
+            Place::Annotation => Place::Label,
+        };
+        let shown: String = printable(key).chars().take(SHOWN).collect();
+        draft.warn(match contract::key(other, key) {
+            Some(_) => format!(
+                "{shown} belongs among the {}; here it means nothing",
+                other.field()
+            ),
+            None => format!("{shown} means nothing to this version of Understudy"),
+        });
+    }
+}
+
+/// Equal to or stricter than the policy's level, never looser than it is, at the latest version.
+///
+/// Not looser than it is, even where the policy would allow it: that much the API server can hold without us.
 fn pod_security(request: &Request, facts: &Facts, draft: &mut Draft) {
     let Some(policy) = facts.policies.get(grant::named_policy(request)) else {
         return;
     };
     let labels = |object: &Value| object["metadata"]["labels"].clone();
-    let found = &request.object["metadata"]["labels"][POD_SECURITY_ENFORCE];
     if !request.is_create() && labels(&request.object) == labels(&request.old_object) {
         return;
     }
+    let before = request
+        .old_label(POD_SECURITY_ENFORCE)
+        .filter(|_| life(request) && !facts.installation.is_controller(&request.user))
+        .and_then(PodSecurity::from_level);
+    let least = before.map_or(policy.pod_security, |before| before.max(policy.pod_security));
+    let found = &request.object["metadata"]["labels"][POD_SECURITY_ENFORCE];
     let strict_enough = match found {
-        Value::Null => request.is_create() || request.old_label(POD_SECURITY_ENFORCE).is_none(),
-        Value::String(level) => {
-            PodSecurity::from_level(level).is_some_and(|level| level >= policy.pod_security)
-        }
+        Value::Null => !life(request) || request.old_label(POD_SECURITY_ENFORCE).is_none(),
+        Value::String(level) => PodSecurity::from_level(level).is_some_and(|level| level >= least),
         _ => false,
     };
     let mut violation = |key: &str, message: String| {
         draft.deny(Violation::new(Reason::FieldReserved, label(key), message));
     };
     if !strict_enough {
-        let message = format!(
-            "found {found}, must be {} or stricter",
-            policy.pod_security.level()
-        );
+        let message = format!("found {found}, must be {} or stricter", least.level());
         violation(POD_SECURITY_ENFORCE, message);
     }
     let version = format!("{POD_SECURITY_ENFORCE}-version");

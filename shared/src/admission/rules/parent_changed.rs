@@ -1,7 +1,7 @@
 //! `parent-changed`: what a preview was made of is fixed at birth.
 
 use super::{Draft, Facts, Request, Rule, label, life};
-use crate::keys;
+use crate::contract::KEYS;
 use crate::reason::Reason;
 use crate::violation::Violation;
 
@@ -12,13 +12,12 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn review(request: &Request, _: &Facts, draft: &mut Draft) {
-    for key in [keys::PARENT, keys::PR] {
-        if request.old_label(key) != request.label(key) {
-            draft.deny(Violation::new(
-                Reason::ParentChanged,
-                label(key),
-                "is fixed at birth",
-            ));
+    for row in KEYS.iter().filter(|row| row.reason == Reason::ParentChanged) {
+        if request.old_label(row.name) != request.label(row.name) {
+            draft.deny(
+                Violation::new(Reason::ParentChanged, label(row.name), "is fixed at birth")
+                    .remedy("destroy the preview and make another one"),
+            );
         }
     }
 }
