@@ -2,6 +2,7 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use understudy::admission::{Exempt, Installation};
 
 /// Admission and controllers of Understudy.
@@ -49,6 +50,20 @@ pub struct Serve {
     /// Address of /livez, /readyz and /metrics, over HTTP
     #[arg(long, default_value = "0.0.0.0:8080", env = "UNDERSTUDY_HEALTH_LISTEN")]
     pub health_listen: SocketAddr,
+    /// Directory with tls.crt and tls.key to serve with, read again when they change; without it, the pair is read from
+    /// the Secret understudy-webhook-tls
+    #[arg(long, value_name = "DIRECTORY", env = "UNDERSTUDY_TLS_DIR")]
+    pub tls_dir: Option<PathBuf>,
+    /// File with the CA that clients need a certificate of, read again when it changes; without it, everybody is answered
+    #[arg(long, value_name = "FILE", env = "UNDERSTUDY_CLIENT_CA")]
+    pub client_ca: Option<PathBuf>,
+    /// A common name or subject alternative name under which clients are accepted; may be given again, and without any
+    /// every certificate of the CA is
+    #[arg(long = "client-name", value_name = "NAME", requires = "client_ca")]
+    pub client_names: Vec<String>,
+    /// Seconds to go on answering after the first signal, while others still learn that this process is no longer ready
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=60), env = "UNDERSTUDY_DRAIN_DELAY")]
+    pub drain_delay: u64,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub installed: Installed,
@@ -66,12 +81,27 @@ pub struct Control {
     /// Name of the two webhook configurations whose caBundle is kept
     #[arg(long, default_value = "understudy", env = "UNDERSTUDY_CONFIGURATION")]
     pub configuration: String,
+    /// Who makes the serving certificate and keeps the caBundle
+    #[arg(long, value_enum, default_value = "own", env = "UNDERSTUDY_CERTIFICATES")]
+    pub certificates: Certificates,
+    /// Seconds between two looks at the certificates and the caBundle
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600), env = "UNDERSTUDY_CERTIFICATE_SECONDS")]
+    pub certificate_seconds: u64,
     /// Seconds between two sweeps for branches whose preview is gone
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400), env = "UNDERSTUDY_SWEEP_SECONDS")]
     pub sweep_seconds: u64,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub installed: Installed,
+}
+
+/// Who makes the serving certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Certificates {
+    /// The leader, with a CA of its own.
+    Own,
+    /// Somebody else, such as cert-manager; they keep the caBundle too.
+    External,
 }
 
 /// What the chart tells both.

@@ -1,19 +1,20 @@
 //! `/livez`, `/readyz` and `/metrics`, over plain HTTP on an address of their own.
 //!
 //! Readiness by handles: each component takes one and says when it is up; ready means all of them are, and none again
-//! once stopping has begun.
+//! once stopping has begun. A component that is up may have something to say (what it has is old): that is told, and
+//! changes nothing, since whoever is asked instead would not know more.
 
+use crate::http::{Answer, Counts, Limits, Listener, Reply, Season, reply, text};
 use crate::metrics::Metrics;
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
+use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+/// Probes and scrapers are few. Whatever else comes has to leave them a place.
+const CONNECTIONS: usize = 64;
 
 /// Who is up.
 #[derive(Clone, Debug, Default)]
@@ -57,50 +58,59 @@ impl Handle {
     }
 }
 
-#[derive(Clone)]
 struct Health {
     readiness: Readiness,
     metrics: Arc<Metrics>,
     stopping: watch::Receiver<bool>,
 }
 
-/// Binds `address` and answers until stopping is complete (the task is dropped with the runtime).
+/// Binds `address` and answers until the process ends.
 pub async fn start(
     address: SocketAddr,
     readiness: Readiness,
     metrics: Arc<Metrics>,
     stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
-    tracing::info!(address = %listener.local_addr()?, "answering health");
-    let router = Router::new()
-        .route("/livez", get(async || "ok"))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics_text))
-        .with_state(Health {
-            readiness,
-            metrics,
-            stopping,
-        });
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let limits = Limits {
+        connections: CONNECTIONS,
+        ..Limits::default()
+    };
+    let listener = Listener::bind(address, limits, Counts::default()).await?;
+    tracing::info!(address = %listener.address()?, "answering health");
+    let health = Health {
+        readiness,
+        metrics,
+        stopping,
+    };
+    tokio::spawn(async move {
+        let (_never_closed, season) = watch::channel(Season::Open);
+        listener.serve(health, None, season).await;
+    });
     Ok(())
 }
 
-async fn readyz(State(health): State<Health>) -> impl IntoResponse {
-    let waiting = health.readiness.waiting_for();
-    if *health.stopping.borrow() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping".to_owned())
-    } else if waiting.is_empty() {
-        (StatusCode::OK, "ok".to_owned())
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("waiting for {}", waiting.join(", ")),
-        )
+impl Answer for Health {
+    async fn answer(&self, request: Request<Incoming>) -> Reply {
+        const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        match request.uri().path() {
+            "/livez" => text(StatusCode::OK, "ok"),
+            "/readyz" => self.ready(),
+            "/metrics" => reply(StatusCode::OK, OPEN_METRICS, self.metrics.text()),
+            _ => text(StatusCode::NOT_FOUND, "/livez, /readyz and /metrics are here"),
+        }
     }
 }
 
-async fn metrics_text(State(health): State<Health>) -> impl IntoResponse {
-    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], health.metrics.text())
+impl Health {
+    fn ready(&self) -> Reply {
+        let waiting = self.readiness.waiting_for();
+        if *self.stopping.borrow() {
+            text(StatusCode::SERVICE_UNAVAILABLE, "stopping")
+        } else if waiting.is_empty() {
+            text(StatusCode::OK, "ok")
+        } else {
+            let waiting = format!("waiting for {}", waiting.join(", "));
+            text(StatusCode::SERVICE_UNAVAILABLE, waiting)
+        }
+    }
 }

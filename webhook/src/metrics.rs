@@ -1,5 +1,7 @@
 //! Metrics. Labels come from closed enums only: never a name, never a namespace.
 
+use crate::http::Counts;
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -9,6 +11,48 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::time::Duration;
 use understudy::admission::{Decision, Stage};
+
+/// Most reviews take well below a millisecond; one that reads ends within half a second, or is late.
+const BUCKETS: [f64; 16] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0,
+];
+
+/// Why a request was refused before there was a review to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such path.
+    Path,
+    /// Not POST.
+    Method,
+    /// Not JSON, or encoded.
+    MediaType,
+    /// No AdmissionReview.
+    Malformed,
+    /// Over the limit.
+    TooLarge,
+    /// The body took too long.
+    Slow,
+    /// Too many at once.
+    Busy,
+    /// A panic outside of the rules.
+    Defect,
+}
+
+impl Refusal {
+    fn label(self) -> Cause {
+        let cause = match self {
+            Refusal::Path => "path",
+            Refusal::Method => "method",
+            Refusal::MediaType => "media-type",
+            Refusal::Malformed => "malformed",
+            Refusal::TooLarge => "too-large",
+            Refusal::Slow => "slow",
+            Refusal::Busy => "busy",
+            Refusal::Defect => "defect",
+        };
+        Cause { cause }
+    }
+}
 
 /// `understudy_reviews_total`
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -24,6 +68,12 @@ pub struct ReasonLabel {
     reason: &'static str,
 }
 
+/// `understudy_refused_requests_total`
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Cause {
+    cause: &'static str,
+}
+
 /// What the leader did to a branch, to previews, to Pods.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Action {
@@ -37,48 +87,87 @@ pub struct Metrics {
     reviews: Family<Review, Counter>,
     reasons: Family<ReasonLabel, Counter>,
     review_seconds: Histogram,
-    malformed: Counter,
+    refused: Family<Cause, Counter>,
+    shed: Counter,
+    /// Reviews that are being worked on.
+    pub in_flight: Gauge,
+    /// Connections of admission's clients.
+    pub connections: Counts,
+    certificate_expiry: Gauge,
+    certificates_refused: Counter,
     actions: Family<Action, Counter>,
     leader: Gauge,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let buckets = [
-            0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-        ];
         let mut metrics = Metrics {
             registry: Registry::with_prefix("understudy"),
             reviews: Family::default(),
             reasons: Family::default(),
-            review_seconds: Histogram::new(buckets),
-            malformed: Counter::default(),
+            review_seconds: Histogram::new(BUCKETS),
+            refused: Family::default(),
+            shed: Counter::default(),
+            in_flight: Gauge::default(),
+            connections: Counts::default(),
+            certificate_expiry: Gauge::default(),
+            certificates_refused: Counter::default(),
             actions: Family::default(),
             leader: Gauge::default(),
         };
-        let registry = &mut metrics.registry;
-        registry.register(
+        let r = &mut metrics.registry;
+        r.register(
             "reviews",
             "Admission reviews by stage and verdict",
             metrics.reviews.clone(),
         );
-        registry.register(
+        r.register(
             "reasons",
             "Reason codes behind changes and refusals",
             metrics.reasons.clone(),
         );
-        registry.register(
+        r.register(
             "review_seconds",
-            "Time a review takes, reads included",
+            "Time a review takes from its head to its answer, reads included",
             metrics.review_seconds.clone(),
         );
-        registry.register(
-            "malformed_reviews",
-            "Requests that were no review",
-            metrics.malformed.clone(),
+        r.register(
+            "refused_requests",
+            "Requests refused before they were reviewed",
+            metrics.refused.clone(),
         );
-        registry.register("actions", "What the leader did", metrics.actions.clone());
-        registry.register("leader", "1 while this process leads", metrics.leader.clone());
+        r.register(
+            "shed_reviews",
+            "Reviews sent away because too many came at once",
+            metrics.shed.clone(),
+        );
+        r.register(
+            "reviews_in_flight",
+            "Reviews being worked on",
+            metrics.in_flight.clone(),
+        );
+        r.register(
+            "connections",
+            "Open connections of clients",
+            metrics.connections.open.clone(),
+        );
+        r.register(
+            "connections_ended",
+            "Connections that did not end by themselves",
+            metrics.connections.ended.clone(),
+        );
+        r.register(
+            "certificate_expiry_timestamp_seconds",
+            "When the certificate ends that is being served; 0 without one",
+            metrics.certificate_expiry.clone(),
+        );
+        r.register(
+            "certificates_refused",
+            "Certificates found that could not be taken",
+            metrics.certificates_refused.clone(),
+        );
+        r.register("actions", "What the leader did", metrics.actions.clone());
+        r.register("leader", "1 while this process leads", metrics.leader.clone());
         metrics
     }
 }
@@ -90,26 +179,33 @@ impl Metrics {
             Stage::Mutate => "mutate",
             Stage::Validate => "validate",
         };
-        self.reviews
-            .get_or_create(&Review {
-                stage,
-                verdict: decision.verdict(),
-            })
-            .inc();
+        let verdict = decision.verdict();
+        self.reviews.get_or_create(&Review { stage, verdict }).inc();
         for reason in decision.reasons() {
-            self.reasons
-                .get_or_create(&ReasonLabel {
-                    stage,
-                    reason: reason.code(),
-                })
-                .inc();
+            let reason = reason.code();
+            self.reasons.get_or_create(&ReasonLabel { stage, reason }).inc();
         }
         self.review_seconds.observe(took.as_secs_f64());
     }
 
-    /// Counts a request that was no review.
-    pub fn malformed(&self) {
-        self.malformed.inc();
+    /// Counts a request that was not reviewed.
+    pub fn refused(&self, refusal: Refusal) {
+        self.refused.get_or_create(&refusal.label()).inc();
+    }
+
+    /// Counts a review that got no turn.
+    pub fn shed(&self) {
+        self.shed.inc();
+    }
+
+    /// A certificate is served that ends then.
+    pub fn serves_until(&self, end: Timestamp) {
+        self.certificate_expiry.set(end.as_second());
+    }
+
+    /// Counts a certificate, ours or the client CA, that was not taken.
+    pub fn refused_certificate(&self) {
+        self.certificates_refused.inc();
     }
 
     /// Counts something the leader did.

@@ -109,7 +109,8 @@ impl TestBed {
             .args(["--namespace", NAMESPACE, "--create-namespace"])
             .args([
                 "--set",
-                "serve.replicas=0,control.replicas=0,service.externalName=localhost",
+                // No endpoint is withdrawn here that anybody would have to learn of.
+                "serve.replicas=0,control.replicas=0,serve.drainSeconds=0,service.externalName=localhost",
             ])
             .args(["--set", &format!("service.port={port}")]);
         for value in &options.set {

@@ -1,58 +1,110 @@
-//! The serving certificate: read from the Secret the leader keeps, followed while we serve.
+//! The serving certificate: from the Secret that the leader keeps, or from files, followed while we serve.
 //!
-//! Failure: a pair that rustls refuses is logged and the last good one stays.
+//! Failure: a pair that is no good is refused and counted, and the last good one stays.
 
-use axum_server::tls_rustls::RustlsConfig;
+use crate::metrics::Metrics;
+use crate::pair::Pair;
 use futures::StreamExt;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
+use rustls::sign::CertifiedKey;
+use std::path::PathBuf;
 use std::pin::pin;
-use tokio::sync::oneshot;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 use understudy::keys;
 
-/// Waits for the first good pair and keeps following the Secret.
-pub async fn watch(client: Client, namespace: String) -> RustlsConfig {
-    let (first, ready) = oneshot::channel();
-    tokio::spawn(follow(client, namespace, first));
-    ready
-        .await
-        .expect("the follower sends before it ends, and it never ends")
+/// Between two looks at files. By content and not by inotify: a mounted Secret is replaced by swapping a symlink.
+pub const LOOK: Duration = Duration::from_secs(1);
+
+/// Where the pair comes from.
+pub enum Source {
+    /// The Secret `understudy-webhook-tls` in this namespace.
+    Secret(Client, String),
+    /// `tls.crt` and `tls.key` in this directory.
+    Directory(PathBuf),
 }
 
-async fn follow(client: Client, namespace: String, first: oneshot::Sender<RustlsConfig>) {
+/// What `tls.crt` and `tls.key` hold.
+#[derive(PartialEq, Eq)]
+struct Found {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// Follows `source`; the channel holds the last good pair, if there was one.
+pub fn follow(source: Source, metrics: Arc<Metrics>) -> watch::Receiver<Option<Arc<CertifiedKey>>> {
+    let (served, receiver) = watch::channel(None);
+    let keeper = Keeper {
+        last: None,
+        served,
+        metrics,
+    };
+    match source {
+        Source::Secret(client, namespace) => tokio::spawn(follow_secret(client, namespace, keeper)),
+        Source::Directory(directory) => tokio::spawn(follow_files(directory, keeper)),
+    };
+    receiver
+}
+
+/// Judges what is found, once each.
+struct Keeper {
+    last: Option<Found>,
+    served: watch::Sender<Option<Arc<CertifiedKey>>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Keeper {
+    fn consider(&mut self, found: Found) {
+        if self.last.as_ref() == Some(&found) {
+            return;
+        }
+        match Pair::read(&found.certificate, &found.key, Timestamp::now()) {
+            Ok(pair) => {
+                tracing::info!(not_after = %pair.not_after, "took the serving certificate");
+                self.metrics.serves_until(pair.not_after);
+                self.served.send_replace(Some(pair.certified));
+            }
+            Err(error) => {
+                self.metrics.refused_certificate();
+                tracing::error!(%error, "refused the serving certificate; keeping the last good one");
+            }
+        }
+        self.last = Some(found);
+    }
+}
+
+async fn follow_secret(client: Client, namespace: String, mut keeper: Keeper) {
     let api: Api<Secret> = Api::namespaced(client, &namespace);
     let only = watcher::Config::default().fields(&format!("metadata.name={}", keys::SERVING_SECRET));
     let mut events = pin!(watcher(api, only).default_backoff().applied_objects());
-    let (mut first, mut serving): (_, Option<RustlsConfig>) = (Some(first), None);
     while let Some(event) = events.next().await {
-        let secret = match event {
-            Ok(secret) => secret,
-            Err(error) => {
-                tracing::warn!(%error, "failed to watch the serving certificate; keeping the last one");
-                continue;
+        match event {
+            Ok(secret) => {
+                let mut data = secret.data.unwrap_or_default();
+                let mut part = |key: &str| data.remove(key).unwrap_or_default().0;
+                keeper.consider(Found {
+                    certificate: part("tls.crt"),
+                    key: part("tls.key"),
+                });
             }
-        };
-        let part = |key: &str| secret.data.as_ref()?.get(key).map(|value| value.0.clone());
-        let Some((certificate, key)) = part("tls.crt").zip(part("tls.key")) else {
-            continue;
-        };
-        let result = match &serving {
-            Some(config) => config.reload_from_pem(certificate, key).await,
-            None => RustlsConfig::from_pem(certificate, key).await.map(|config| {
-                serving = Some(config.clone());
-                if let Some(first) = first.take() {
-                    let _ = first.send(config);
-                }
-            }),
-        };
-        match result {
-            Ok(()) => tracing::info!("took the serving certificate"),
             Err(error) => {
-                tracing::error!(%error, "refused the serving certificate; keeping the last good one")
+                tracing::warn!(%error, "failed to watch the serving certificate; keeping the last one")
             }
         }
     }
-    // A watcher's stream has no end; keep the sender's promise anyway.
-    std::future::pending::<()>().await;
+}
+
+async fn follow_files(directory: PathBuf, mut keeper: Keeper) {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        // A file that is not there is as good as an empty one.
+        let read = async |name: &str| tokio::fs::read(directory.join(name)).await.unwrap_or_default();
+        let (certificate, key) = tokio::join!(read("tls.crt"), read("tls.key"));
+        keeper.consider(Found { certificate, key });
+    }
 }

@@ -1,104 +1,176 @@
 //! HTTP in, AdmissionReview out.
 //!
 //! Answers are 200 once the uid is known, whatever was decided; before that 4xx with a short reason. A panic inside a
-//! rule refuses that one request.
+//! rule refuses that one request; one anywhere else is a 500 and the process lives.
 
+use super::body::{self, Budget, NoBody};
+use super::turn::{self, Turns};
 use crate::facts::{self, Live, Memory};
-use crate::metrics::Metrics;
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use crate::http::{Answer, Reply, reply, text};
+use crate::metrics::{Metrics, Refusal};
+use futures::FutureExt;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{HeaderMap, Method, Request as HttpRequest, StatusCode};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tower::limit::ConcurrencyLimitLayer;
-use tower_http::timeout::TimeoutLayer;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 use understudy::admission::{self, Decision, Facts, Request, Stage};
 use understudy::reason::Reason;
 use understudy::violation::Violation;
 
-/// The API server sends at most an object and its old self, 3 MiB each.
-const BODY_LIMIT: usize = 8 * 1024 * 1024;
-/// Below the webhook configuration's `timeoutSeconds`, so that the caller gets our words and not its own time-out.
-const DEADLINE: Duration = Duration::from_secs(4);
-/// Reviews in flight; a review holds at most a few objects in memory.
-const IN_FLIGHT: usize = 512;
+/// For the body to arrive. The API server has all of it in hand.
+const BODY: Duration = Duration::from_secs(2);
+/// From the head until the facts are there, so that the answer comes before the webhook configuration's
+/// `timeoutSeconds` and the caller gets our words and not its own time-out.
+const FACTS: Duration = Duration::from_millis(3500);
+/// What takes milliseconds to read or decide must not hold up the others on its thread.
+const LARGE: usize = 64 * 1024;
 
 /// Everything a review needs.
 pub struct Reviewer {
-    /// Namespaces and policies.
-    pub memory: Memory,
-    /// ConfigMaps and Secrets, live.
-    pub sources: Live,
-    /// Counted here.
-    pub metrics: Arc<Metrics>,
+    memory: Memory,
+    sources: Live,
+    metrics: Arc<Metrics>,
+    budget: Budget,
+    turns: Turns,
 }
 
-/// The two endpoints.
-pub fn router(reviewer: Arc<Reviewer>) -> Router {
-    Router::new()
-        .route(
-            "/mutate",
-            post(async |state, headers, body| respond(Stage::Mutate, state, headers, body).await),
-        )
-        .route(
-            "/validate",
-            post(async |state, headers, body| respond(Stage::Validate, state, headers, body).await),
-        )
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            DEADLINE,
-        ))
-        .layer(ConcurrencyLimitLayer::new(IN_FLIGHT))
-        .with_state(reviewer)
-}
-
-async fn respond(
-    stage: Stage,
-    State(reviewer): State<Arc<Reviewer>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let started = Instant::now();
-    let refuse = |status: StatusCode, text: String| {
-        reviewer.metrics.malformed();
-        (status, text).into_response()
-    };
-    let json = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    if !json.is_some_and(|value| {
-        value
-            .split(';')
-            .next()
-            .is_some_and(|kind| kind.trim() == "application/json")
-    }) || headers.contains_key(header::CONTENT_ENCODING)
-    {
-        return refuse(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "send application/json, not encoded".to_owned(),
-        );
+impl Reviewer {
+    /// Reviews with `memory` (namespaces and policies) and `sources` (ConfigMaps and Secrets, live).
+    pub fn new(memory: Memory, sources: Live, metrics: Arc<Metrics>) -> Self {
+        Reviewer {
+            memory,
+            sources,
+            budget: Budget::new(turn::PATIENCE),
+            turns: Turns::new(metrics.clone()),
+            metrics,
+        }
     }
-    let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
-        return refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the limit is {BODY_LIMIT} bytes"),
-        );
+}
+
+impl Answer for Reviewer {
+    async fn answer(&self, request: HttpRequest<Incoming>) -> Reply {
+        let answered = AssertUnwindSafe(self.respond(request)).catch_unwind().await;
+        let refused = answered.unwrap_or(Err(Refusal::Defect));
+        refused.unwrap_or_else(|refusal| {
+            self.metrics.refused(refusal);
+            refuse(refusal)
+        })
+    }
+}
+
+impl Reviewer {
+    async fn respond(&self, request: HttpRequest<Incoming>) -> Result<Reply, Refusal> {
+        let started = Instant::now();
+        let stage = stage(&request)?;
+        let body = self.budget.read(request, started + BODY).await;
+        let body = body.map_err(|no_body| match no_body {
+            NoBody::TooLarge => Refusal::TooLarge,
+            NoBody::Slow => Refusal::Slow,
+            NoBody::Broken => Refusal::Malformed,
+            NoBody::Crowded => Refusal::Busy,
+        })?;
+        let _turn = self.turns.take().await.ok_or(Refusal::Busy)?;
+        let large = body.bytes.len() > LARGE;
+        let request = match apart(large, || admission::parse(&body.bytes)) {
+            Ok(request) => request,
+            Err(error) => {
+                self.metrics.refused(Refusal::Malformed);
+                return Ok(text(StatusCode::BAD_REQUEST, error.to_string()));
+            }
+        };
+        let facts = facts::gather(&self.memory, &self.sources, stage, &request);
+        let facts = timeout_at(started + FACTS, facts).await.unwrap_or_else(|_| {
+            tracing::warn!(
+                namespace = request.namespace,
+                "timed out gathering facts; deciding without"
+            );
+            self.memory.facts(None, BTreeMap::new())
+        });
+        let (decision, answer) = apart(large, || {
+            let decision = decide(stage, &request, &facts);
+            let answer = admission::answer(&request.uid, &decision).to_string();
+            (decision, answer)
+        });
+        let took = started.elapsed();
+        self.metrics.reviewed(stage, &decision, took);
+        log(stage, &request, &decision, took);
+        Ok(reply(StatusCode::OK, "application/json", answer))
+    }
+}
+
+fn stage(request: &HttpRequest<Incoming>) -> Result<Stage, Refusal> {
+    let stage = match request.uri().path() {
+        "/mutate" => Stage::Mutate,
+        "/validate" => Stage::Validate,
+        _ => return Err(Refusal::Path),
     };
-    let request = match admission::parse(&bytes) {
-        Ok(request) => request,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, error.to_string()),
+    if request.method() != Method::POST {
+        return Err(Refusal::Method);
+    }
+    if !is_json(request.headers()) {
+        return Err(Refusal::MediaType);
+    }
+    Ok(stage)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next());
+    media_type.is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"))
+        && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// What is answered before there is a review to answer.
+fn refuse(refusal: Refusal) -> Reply {
+    let limit = format!("the limit is {} bytes", body::LIMIT);
+    let (status, why) = match refusal {
+        Refusal::Path => (
+            StatusCode::NOT_FOUND,
+            "reviews are answered at /mutate and /validate",
+        ),
+        Refusal::Method => (StatusCode::METHOD_NOT_ALLOWED, "send reviews by POST"),
+        Refusal::MediaType => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send application/json, not encoded",
+        ),
+        Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, limit.as_str()),
+        Refusal::Slow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+        Refusal::Malformed => (StatusCode::BAD_REQUEST, "the body broke off"),
+        // Not 503: of the two the API server's words for this one tell the user what is going on.
+        Refusal::Busy => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many reviews at once; try again",
+        ),
+        Refusal::Defect => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "this is a defect of Understudy; its log holds the details",
+        ),
     };
-    let facts = facts::gather(&reviewer.memory, &reviewer.sources, stage, &request).await;
-    // A large review must not hold up the others on this thread.
-    let decision = tokio::task::block_in_place(|| decide(stage, &request, &facts));
-    let took = started.elapsed();
-    reviewer.metrics.reviewed(stage, &decision, took);
-    log(stage, &request, &decision, took);
-    axum::Json(admission::answer(&request.uid, &decision)).into_response()
+    let mut reply = text(status, why);
+    match refusal {
+        Refusal::Method => reply
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("POST")),
+        // The API server's client then asks again by itself, as long as `timeoutSeconds` allows.
+        Refusal::Busy => reply
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1")),
+        _ => None,
+    };
+    reply
+}
+
+/// Runs `work` where it holds nobody up, if it is `large`.
+fn apart<T>(large: bool, work: impl FnOnce() -> T) -> T {
+    if large {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
+    }
 }
 
 fn decide(stage: Stage, request: &Request, facts: &Facts) -> Decision {
@@ -106,7 +178,12 @@ fn decide(stage: Stage, request: &Request, facts: &Facts) -> Decision {
         Stage::Mutate => admission::review,
         Stage::Validate => admission::validate,
     };
-    catch_unwind(AssertUnwindSafe(|| review(request, facts))).unwrap_or_else(|_| {
+    guarded(|| review(request, facts))
+}
+
+/// A defect in a rule denies the request, since nobody knows what the rule would have said.
+fn guarded(decide: impl FnOnce() -> Decision) -> Decision {
+    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
         let message = "this is a defect of Understudy; its log holds the details";
         Decision::Deny(vec![Violation::new(Reason::InternalError, "metadata", message)])
     })
@@ -127,4 +204,27 @@ fn log(stage: Stage, request: &Request, decision: &Decision, took: Duration) {
         micros = took.as_micros(),
         "reviewed"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_inside_a_rule_denies_that_request_with_a_reason_and_is_counted() {
+        // B10
+        let decision = guarded(|| panic!("a defect"));
+        assert_eq!(decision.reasons(), [Reason::InternalError]);
+        let answer = admission::answer("some-uid", &decision);
+        assert_eq!(answer["response"]["uid"], "some-uid");
+        assert_eq!(answer["response"]["allowed"], false);
+        let message = answer["response"]["status"]["message"].as_str().unwrap();
+        assert!(message.starts_with("internal-error: "), "{message}");
+        let metrics = Metrics::default();
+        metrics.reviewed(Stage::Mutate, &decision, Duration::ZERO);
+        let line = r#"understudy_reasons_total{stage="mutate",reason="internal-error"} 1"#;
+        assert!(metrics.text().contains(line));
+        // The thread that caught it goes on.
+        assert_eq!(guarded(|| Decision::Allow { warnings: vec![] }).reasons(), []);
+    }
 }

@@ -1,0 +1,138 @@
+//! Accepts, and never stops accepting: not for a slow handshake, not for want of descriptors, not when it is full.
+
+use super::connection::{self, House};
+use super::counts::{Cause, Counts};
+use super::crowd::{Crowd, Place};
+use super::{Answer, Limits};
+use futures::FutureExt;
+use rustls::ServerConfig;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// After a failure to accept; each such pause also frees a descriptor.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What clients are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Season {
+    /// Come, and stay.
+    Open,
+    /// Come, and do not stay: we are still found, and are about to leave.
+    Leaving,
+    /// Finish what you have begun.
+    Closing,
+}
+
+/// A bound address, not serving yet.
+pub struct Listener {
+    socket: TcpListener,
+    limits: Limits,
+    counts: Counts,
+}
+
+impl Listener {
+    /// Binds `address`; connections that come wait.
+    pub async fn bind(address: SocketAddr, limits: Limits, counts: Counts) -> io::Result<Self> {
+        let socket = TcpListener::bind(address).await?;
+        Ok(Listener {
+            socket,
+            limits,
+            counts,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until the season is `Closing`, and then until everybody has gone.
+    ///
+    /// Without `tls`, over plain HTTP.
+    pub async fn serve<A: Answer>(
+        self,
+        answer: A,
+        tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+        season: watch::Receiver<Season>,
+    ) {
+        let Listener {
+            socket,
+            limits,
+            counts,
+        } = self;
+        let crowd = Crowd::new(limits.connections);
+        let mut closing = season.clone();
+        let house = Arc::new(House {
+            answer,
+            limits,
+            tls,
+            season,
+        });
+        let welcome = |stream: TcpStream| match crowd.enter() {
+            Some((place, _)) => {
+                tokio::spawn(attend(stream, house.clone(), place, counts.clone()));
+            }
+            // Everybody here is being answered. Who comes now is told by the closed connection.
+            None => counts.end(Cause::Full),
+        };
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = closing.wait_for(|season| *season == Season::Closing) => break,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => welcome(stream),
+                Err(error) if is_the_clients(&error) => {}
+                Err(error) => {
+                    // No descriptor or no memory is left: one who only waits has to give theirs.
+                    crowd.dismiss_one();
+                    tracing::warn!(%error, open = crowd.open(), "failed to accept a connection; will go on");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        // Whom the kernel has let in already is not shut out.
+        while let Some(Ok((stream, _))) = socket.accept().now_or_never() {
+            welcome(stream);
+        }
+        drop(socket);
+        crowd.gone().await;
+    }
+}
+
+async fn attend<A: Answer>(stream: TcpStream, house: Arc<House<A>>, place: Place, counts: Counts) {
+    let _open = Open::count(&counts);
+    if let Err(cause) = connection::serve(stream, &house, &place.peer).await {
+        counts.end(cause);
+    }
+}
+
+/// One open connection in the gauge, also when its task panics.
+struct Open<'a>(&'a Counts);
+
+impl<'a> Open<'a> {
+    fn count(counts: &'a Counts) -> Self {
+        counts.open.inc();
+        Open(counts)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.dec();
+    }
+}
+
+/// Whether this failure says something about one connection only.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
