@@ -18,7 +18,7 @@ mod seal;
 mod status;
 mod sweep;
 
-use crate::args::Control;
+use crate::args::{Certificates, Control};
 use crate::shutdown;
 use crate::start::{self, Started};
 use anyhow::Context as _;
@@ -71,7 +71,8 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
         .context("failed to identify the cluster")?;
     let cluster = cluster.metadata.uid.unwrap_or_default();
     let context = Arc::new(Context::new(client, installation, memory, metrics, cluster));
-    let certificates = certificates::keep(context.client.clone(), settings.names());
+    let often = Duration::from_secs(settings.certificate_seconds);
+    let certificates = certificates::keep(context.client.clone(), settings.names(), often);
     let sweeping = sweep::keep(context.clone(), Duration::from_secs(settings.sweep_seconds));
     let result = tokio::select! {
         () = reconcile::run(context) => Ok(()),
@@ -87,11 +88,12 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
 }
 
 impl Control {
-    fn names(&self) -> certificates::Names {
-        certificates::Names {
+    /// For whom to keep certificates, unless somebody else does.
+    fn names(&self) -> Option<certificates::Names> {
+        (self.certificates == Certificates::Own).then(|| certificates::Names {
             namespace: self.installed.namespace.clone(),
             service: self.service.clone(),
             configuration: self.configuration.clone(),
-        }
+        })
     }
 }

@@ -2,38 +2,32 @@
 //!
 //! Not made when the chart is rendered: two renderings would disagree, and a secret would stand in a release's history.
 //! The CA's key never leaves its Secret; `serve` may read only the serving pair.
+//!
+//! Flow: each look reads what is stored, [`plan`] says what to do, and only that is done. Guarantee: the API server never
+//! meets a leaf of a CA that it was not told of before. So a new CA first joins the old one in the caBundle of both
+//! webhook configurations; a later look, which finds it there, issues the leaf; and the old one stays as long as a leaf
+//! of it may still be served.
+
+mod make;
+mod plan;
+mod trust;
 
 use anyhow::Context as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
-use kube::core::Resource;
+use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use plan::{Leaf, Plan, Stored};
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::time::Duration;
-use time::OffsetDateTime;
+use trust::Configuration;
 use understudy::keys;
-use x509_parser::pem::parse_x509_pem;
 
 const AUTHORITY: &str = "understudy-webhook-ca";
-const AUTHORITY_DAYS: i64 = 3650;
-const SERVING_DAYS: i64 = 90;
-/// A certificate with less left than this is made anew.
-const RENEW_DAYS: i64 = 30;
-/// Between two looks; a caBundle that somebody wiped is back after this.
-const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Whom the certificate is for and who has to trust it.
 #[derive(Clone, Debug)]
@@ -46,14 +40,20 @@ pub struct Names {
     pub configuration: String,
 }
 
-struct Pair {
+/// A certificate and its key, as PEM.
+#[derive(Clone, PartialEq, Eq)]
+struct Pem {
     certificate: String,
     key: String,
 }
 
-/// Keeps certificates and caBundle right, until the process ends.
-pub async fn keep(client: Client, names: Names) {
-    let mut ticks = tokio::time::interval(INTERVAL);
+/// Keeps certificates and caBundle right, until the process ends; a caBundle that somebody wiped is back after `interval`.
+/// Without `names`, leaves both alone.
+pub async fn keep(client: Client, names: Option<Names>, interval: Duration) {
+    let Some(names) = names else {
+        return std::future::pending().await;
+    };
+    let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -68,76 +68,79 @@ pub async fn keep(client: Client, names: Names) {
 
 async fn look(client: &Client, names: &Names) -> anyhow::Result<()> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
-    let authority = kept(
-        &secrets,
-        AUTHORITY,
-        ("ca.crt", "ca.key"),
-        |pair| lasts(&pair.certificate),
-        || make_authority(&names.service),
-    )
-    .await?;
-    let issued_here =
-        |pair: &Pair| lasts(&pair.certificate) && issued_by(&pair.certificate, &authority.certificate);
-    kept(
-        &secrets,
-        keys::SERVING_SECRET,
-        ("tls.crt", "tls.key"),
-        issued_here,
-        || make_serving(names, &authority),
-    )
-    .await?;
-    trust::<MutatingWebhookConfiguration>(client, names, &authority.certificate).await?;
-    trust::<ValidatingWebhookConfiguration>(client, names, &authority.certificate).await
+    let read = async |name: &str| {
+        let found = secrets.get_opt(name).await;
+        found.with_context(|| format!("failed to read Secret {name}"))
+    };
+    let (authority, serving) = (read(AUTHORITY).await?, read(keys::SERVING_SECRET).await?);
+    let mutating = Configuration::<MutatingWebhookConfiguration>::read(client, &names.configuration).await?;
+    let validating =
+        Configuration::<ValidatingWebhookConfiguration>::read(client, &names.configuration).await?;
+    let now = Timestamp::now();
+    let stored = Stored {
+        authority: pair(authority.as_ref(), "ca.crt", "ca.key"),
+        previous: part(authority.as_ref(), "previous.crt").unwrap_or_default(),
+        serving: pair(serving.as_ref(), "tls.crt", "tls.key"),
+        bundles: [mutating.bundles(), validating.bundles()].concat(),
+    };
+    let plan = Plan::of(&stored, names, now)?;
+
+    // In this order: what is told to the API server is never ahead of what is stored, a leaf never ahead of what it was told.
+    if plan.authority != stored.authority || plan.previous != stored.previous {
+        let mut data = BTreeMap::new();
+        if let Some(pem) = &plan.authority {
+            data.extend([("ca.crt", pem.certificate.clone()), ("ca.key", pem.key.clone())]);
+        }
+        data.extend((!plan.previous.is_empty()).then(|| ("previous.crt", plan.previous.clone())));
+        store(&secrets, AUTHORITY, "Opaque", authority, data).await?;
+    }
+    mutating.trust(&plan.bundle).await?;
+    validating.trust(&plan.bundle).await?;
+    if let Leaf::Issue = plan.leaf
+        && let Some(authority) = &plan.authority
+    {
+        let made = make::serving(names, authority, now)?;
+        let data = [("tls.crt", made.certificate), ("tls.key", made.key)].into();
+        store(&secrets, keys::SERVING_SECRET, "kubernetes.io/tls", serving, data).await?;
+    }
+    Ok(())
 }
 
-/// The pair in Secret `name` while it is `good`, else a new one, stored.
-async fn kept(
+fn part(secret: Option<&Secret>, key: &str) -> Option<String> {
+    let value = secret?.data.as_ref()?.get(key)?;
+    String::from_utf8(value.0.clone()).ok()
+}
+
+fn pair(secret: Option<&Secret>, certificate: &str, key: &str) -> Option<Pem> {
+    Some(Pem {
+        certificate: part(secret, certificate)?,
+        key: part(secret, key)?,
+    })
+}
+
+/// Stores `data` in place of what was `found`. Another leader's write in between makes this one fail, and the next look
+/// takes what is there.
+async fn store(
     secrets: &Api<Secret>,
     name: &str,
-    (certificate, key): (&str, &str),
-    good: impl Fn(&Pair) -> bool,
-    make: impl Fn() -> anyhow::Result<Pair>,
-) -> anyhow::Result<Pair> {
-    let found = secrets
-        .get_opt(name)
-        .await
-        .with_context(|| format!("failed to read Secret {name}"))?;
-    let part = |secret: &Secret, key: &str| {
-        let value = secret.data.as_ref()?.get(key)?;
-        String::from_utf8(value.0.clone()).ok()
-    };
-    let pair = found.as_ref().and_then(|secret| {
-        Some(Pair {
-            certificate: part(secret, certificate)?,
-            key: part(secret, key)?,
-        })
-    });
-    if let Some(pair) = pair.filter(|pair| good(pair)) {
-        return Ok(pair);
-    }
-    let pair = make()?;
-    let data: BTreeMap<String, ByteString> = [(certificate, &pair.certificate), (key, &pair.key)]
-        .map(|(key, text)| (key.to_owned(), ByteString(text.clone().into_bytes())))
-        .into();
+    kind: &str,
+    found: Option<Secret>,
+    data: BTreeMap<&str, String>,
+) -> anyhow::Result<()> {
+    let data = data
+        .into_iter()
+        .map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes())));
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            // Another leader's write in between makes this one fail, and the next look takes what is there.
             resource_version: found
                 .as_ref()
                 .and_then(|secret| secret.metadata.resource_version.clone()),
             labels: Some([("app.kubernetes.io/managed-by".to_owned(), "understudy".to_owned())].into()),
             ..ObjectMeta::default()
         },
-        type_: Some(
-            if key == "tls.key" {
-                "kubernetes.io/tls"
-            } else {
-                "Opaque"
-            }
-            .to_owned(),
-        ),
-        data: Some(data),
+        type_: Some(kind.to_owned()),
+        data: Some(data.collect()),
         ..Secret::default()
     };
     let stored = match found {
@@ -145,120 +148,6 @@ async fn kept(
         None => secrets.create(&PostParams::default(), &secret).await,
     };
     stored.with_context(|| format!("failed to store Secret {name}"))?;
-    tracing::info!(secret = name, "made a certificate");
-    Ok(pair)
-}
-
-fn validity(params: &mut CertificateParams, days: i64) -> anyhow::Result<()> {
-    // rcgen's own default ends in the year 4096. An hour back, for clocks that are behind.
-    let now = OffsetDateTime::from_unix_timestamp(Timestamp::now().as_second())?;
-    params.not_before = now - time::Duration::hours(1);
-    params.not_after = now + time::Duration::days(days);
-    Ok(())
-}
-
-fn make_authority(service: &str) -> anyhow::Result<Pair> {
-    let key = KeyPair::generate()?;
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.distinguished_name.push(
-        DnType::CommonName,
-        format!("{service} CA {}", Timestamp::now().as_second()),
-    );
-    validity(&mut params, AUTHORITY_DAYS)?;
-    Ok(Pair {
-        certificate: params.self_signed(&key)?.pem(),
-        key: key.serialize_pem(),
-    })
-}
-
-fn make_serving(names: &Names, authority: &Pair) -> anyhow::Result<Pair> {
-    let Names {
-        namespace, service, ..
-    } = names;
-    let hosts = [
-        format!("{service}.{namespace}.svc"),
-        format!("{service}.{namespace}.svc.cluster.local"),
-        format!("{service}.{namespace}"),
-    ];
-    let key = KeyPair::generate()?;
-    let mut params = CertificateParams::new(hosts)?;
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params
-        .distinguished_name
-        .push(DnType::CommonName, format!("{service}.{namespace}.svc"));
-    params.use_authority_key_identifier_extension = true;
-    validity(&mut params, SERVING_DAYS)?;
-    let issuer = Issuer::from_ca_cert_pem(&authority.certificate, KeyPair::from_pem(&authority.key)?)?;
-    Ok(Pair {
-        certificate: params.signed_by(&key, &issuer)?.pem(),
-        key: key.serialize_pem(),
-    })
-}
-
-/// Whether enough of its time is left.
-fn lasts(certificate: &str) -> bool {
-    let Ok((_, pem)) = parse_x509_pem(certificate.as_bytes()) else {
-        return false;
-    };
-    let Ok(parsed) = pem.parse_x509() else {
-        return false;
-    };
-    let end = Timestamp::from_second(parsed.validity().not_after.timestamp()).unwrap_or(Timestamp::MIN);
-    end.duration_since(Timestamp::now()) > SignedDuration::from_hours(24 * RENEW_DAYS)
-}
-
-fn issued_by(certificate: &str, authority: &str) -> bool {
-    let (Ok((_, leaf)), Ok((_, authority))) = (
-        parse_x509_pem(certificate.as_bytes()),
-        parse_x509_pem(authority.as_bytes()),
-    ) else {
-        return false;
-    };
-    match (leaf.parse_x509(), authority.parse_x509()) {
-        (Ok(leaf), Ok(authority)) => leaf.issuer() == authority.subject(),
-        _ => false,
-    }
-}
-
-/// Sets the caBundle of every entry of a webhook configuration, where it differs.
-async fn trust<K>(client: &Client, names: &Names, authority: &str) -> anyhow::Result<()>
-where
-    K: Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope>
-        + Clone
-        + DeserializeOwned
-        + Serialize
-        + Debug,
-{
-    use base64::Engine;
-    let bundle = base64::engine::general_purpose::STANDARD.encode(authority);
-    let api: Api<K> = Api::all(client.clone());
-    let name = &names.configuration;
-    let what = || format!("failed to set the caBundle of {} {name}", K::kind(&()));
-    let Some(live) = api.get_opt(name).await.with_context(what)? else {
-        return Ok(());
-    };
-    let live = serde_json::to_value(live)?;
-    let entries = live["webhooks"].as_array().cloned().unwrap_or_default();
-    let differing = entries
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| entry["clientConfig"]["caBundle"] != bundle.as_str());
-    let operations: Vec<Value> = differing
-        .map(|(index, _)| json!({ "op": "add", "path": format!("/webhooks/{index}/clientConfig/caBundle"), "value": bundle }))
-        .collect();
-    if operations.is_empty() {
-        return Ok(());
-    }
-    let mut all = vec![
-        json!({ "op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"] }),
-    ];
-    all.extend(operations);
-    let patch: json_patch::Patch = serde_json::from_value(Value::Array(all))?;
-    api.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch))
-        .await
-        .with_context(what)?;
-    tracing::info!(configuration = name, kind = %K::kind(&()), "set the caBundle");
+    tracing::info!(secret = name, "stored certificates");
     Ok(())
 }
