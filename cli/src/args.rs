@@ -21,9 +21,11 @@ use std::path::PathBuf;
         Look after it:\n  \
         extend    Move the end of a preview's lease\n  \
         destroy   End a preview now: routes, workloads, database branches, namespace\n\n\
+        Look after Understudy:\n  \
+        doctor    Say what of the installation does not work, why, and the command that mends it\n\n\
         Options:\n{options}\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no cluster, 4 no rights, 5 refused, 6 not found,\n\
-        7 taken, 8 not installed, 9 not in time, 130 interrupted"
+        7 taken, 8 not installed, 9 not in time, 12 doctor found something broken, 130 interrupted"
 )]
 pub struct Cli {
     /// Options of every verb.
@@ -78,6 +80,11 @@ pub enum Verb {
     Extend(Extend),
     /// End a preview now: routes, workloads, database branches, namespace.
     Destroy(Destroy),
+    /// Say what of the installation does not work, why, and the command that mends it.
+    ///
+    /// Looks with your own rights and changes nothing; what you may not read is said to be unknown. A preview and a golden
+    /// are created for a trial only (server-side dry run), to see whether admission is asked.
+    Doctor(Doctor),
 }
 
 /// `understudy clone`.
@@ -165,6 +172,17 @@ pub struct Destroy {
     /// How long --wait waits
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     pub timeout: String,
+}
+
+/// `understudy doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Where Understudy is installed [default: what its webhook configuration says, then understudy-system]
+    #[arg(long, short)]
+    pub namespace: Option<String>,
+    /// Format on stdout
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
 }
 
 #[cfg(test)]

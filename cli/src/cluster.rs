@@ -4,13 +4,17 @@ mod access;
 mod apply;
 mod connect;
 mod failure;
+mod inspect;
 mod read;
+mod seen;
 mod write;
 
 pub use apply::{Known, Outcome};
 pub use connect::connect;
 pub use failure::{explain, not_found};
+pub use inspect::{CONFIGURATION, Inspection, LEADER, Right, SERVICE, Trial};
 pub use read::{Existing, Workloads};
+pub use seen::Seen;
 
 use kube::Client;
 use kube::discovery::ApiResource;

@@ -3,6 +3,7 @@
 mod clone;
 mod describe;
 mod destroy;
+mod doctor;
 mod extend;
 mod list;
 mod wait;
@@ -21,6 +22,7 @@ enum Task {
     Describe(String, Output),
     Extend(settings::Extend),
     Destroy(settings::Destroy),
+    Doctor(settings::Doctor),
 }
 
 impl Task {
@@ -31,6 +33,7 @@ impl Task {
             Verb::Describe(args) => Task::Describe(settings::preview(args.name)?, args.output),
             Verb::Extend(args) => Task::Extend(settings::Extend::new(args)?),
             Verb::Destroy(args) => Task::Destroy(settings::Destroy::new(args)?),
+            Verb::Doctor(args) => Task::Doctor(settings::Doctor::new(args)?),
         })
     }
 }
@@ -46,6 +49,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<(), Failure> {
         Task::Describe(name, output) => describe::run(&cluster, &name, output, printer).await,
         Task::Extend(settings) => extend::run(&cluster, settings, printer).await,
         Task::Destroy(settings) => destroy::run(&cluster, settings, printer).await,
+        Task::Doctor(settings) => doctor::run(&cluster, settings, printer).await,
     };
     done.map_err(|failure| match failure.exit {
         Exit::NoCluster => failure.caused_by(format!("the context's server is {}", cluster.url)),

@@ -26,6 +26,8 @@ pub enum Exit {
     NotInstalled = 8,
     /// Not done within the time given.
     NotInTime = 9,
+    /// `doctor` found something that does not work.
+    Unsound = 12,
     /// Stopped by Ctrl-C.
     Interrupted = 130,
 }

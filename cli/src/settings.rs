@@ -58,6 +58,15 @@ pub struct Destroy {
     pub wait: Option<Duration>,
 }
 
+/// What `doctor` is to look at.
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    /// Where Understudy is installed, where that was said.
+    pub namespace: Option<String>,
+    /// Format on stdout.
+    pub output: Output,
+}
+
 impl Connection {
     /// From the options of every verb.
     pub fn new(global: &args::Global) -> Self {
@@ -158,6 +167,16 @@ impl Destroy {
             name: preview(args.name)?,
             yes: args.yes,
             wait: args.wait.then(|| duration(timeout)),
+        })
+    }
+}
+
+impl Doctor {
+    /// Reads what was typed.
+    pub fn new(args: args::Doctor) -> Result<Self, Failure> {
+        Ok(Doctor {
+            namespace: args.namespace.map(preview).transpose()?,
+            output: args.output,
         })
     }
 }
