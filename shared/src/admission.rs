@@ -6,7 +6,10 @@
 mod decision;
 mod draft;
 mod facts;
+mod gitops;
 mod grant;
+mod hosts;
+mod kinds;
 mod needs;
 mod pod;
 mod request;
@@ -14,19 +17,29 @@ pub mod rules;
 mod wire;
 
 pub use decision::{Decision, Note};
-pub use draft::Draft;
+pub use draft::{Current, Draft, Resolved};
 pub use facts::{Exempt, Facts, Installation};
 pub use needs::needs;
 pub use pod::{CONTAINER_LISTS, containers, controller_kind};
 pub use request::{Operation, Request, User};
 pub use wire::{MalformedReview, Stage, answer, parse};
 
+use crate::keys;
+use crate::policy::PreviewPolicySpec;
 use rules::RULES;
 
 /// Whether any rule has a say in `request`; where none has, no fact needs to be read for it.
 pub fn concerns(request: &Request) -> bool {
     // Deletion must always go on: whatever is being deleted is neither changed nor refused.
     request.is_write() && !request.is_deleting() && RULES.iter().any(|rule| (rule.applies)(request))
+}
+
+/// Whether `request` puts the preview label on a namespace that exists already.
+pub fn adopts(request: &Request) -> bool {
+    request.is_namespace()
+        && request.operation == Operation::Update
+        && request.label(keys::PREVIEW) == Some("true")
+        && request.old_label(keys::PREVIEW) != Some("true")
 }
 
 /// Decides `request` with `facts`, by every rule of the table that applies to it.
@@ -41,6 +54,10 @@ pub fn review(request: &Request, facts: &Facts) -> Decision {
     if facts.exempts(&request.user) {
         draft.excuse();
     }
+    // The contract on the namespace itself holds under every policy.
+    if !request.is_namespace() && facts.policy().is_some_and(PreviewPolicySpec::only_observes) {
+        return draft.observe();
+    }
     draft.decide(&request.object)
 }
 
@@ -52,6 +69,11 @@ pub fn validate(request: &Request, facts: &Facts) -> Decision {
         Decision::Patch { notes, warnings, .. } => match decision::undone(&notes) {
             violations if violations.is_empty() => Decision::Allow { warnings },
             violations => Decision::Deny(violations),
+        },
+        // Said at mutation.
+        Decision::Observed { reasons, .. } => Decision::Observed {
+            reasons,
+            warnings: Vec::new(),
         },
         decision => decision,
     }

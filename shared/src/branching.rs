@@ -4,7 +4,7 @@
 //! Nothing of the user's other objects is edited: a value that comes from `envFrom` is overridden by an explicit entry,
 //! which wins. Entries are put in front, so that whatever refers to them by `$(VAR)` finds the branch as well.
 
-use crate::connection::{self, Connection, Flavour, PARTS, Rewritten};
+use crate::connection::{self, Connection, PARTS, Rewritten, split};
 use crate::environment::{Environment, Kind, Origin, Variable};
 use crate::host;
 use crate::keys;
@@ -54,8 +54,12 @@ impl EnvPlan {
 pub fn plan(container: &Value, environment: &Environment, databases: &[Database]) -> EnvPlan {
     let mut plan = EnvPlan::default();
     let mut composed = BTreeSet::new();
-    for variable in environment.effective() {
-        let Some((database, rewritten, dropped)) = meaning(variable, databases) else {
+    let variables: Vec<&Variable> = environment.effective().collect();
+    let mut families = split::meant(&variables, databases);
+    for (at, variable) in variables.into_iter().enumerate() {
+        let in_family = families.becomes.remove(&at);
+        let part = in_family.map(|(database, rewritten)| (database, rewritten, Vec::new()));
+        let Some((database, rewritten, dropped)) = meaning(variable, databases).or(part) else {
             continue;
         };
         if matches!(rewritten, Rewritten::Composed(_)) {
@@ -71,6 +75,9 @@ pub fn plan(container: &Value, environment: &Environment, databases: &[Database]
         plan.dropped
             .extend(dropped.into_iter().map(|option| (variable.name.clone(), option)));
     }
+    let added = families.added.iter();
+    plan.prepended
+        .extend(added.map(|(name, database, key)| reference(name, &database.name, key)));
     let present = |entry: &Value| {
         container
             .get("env")
@@ -81,7 +88,7 @@ pub fn plan(container: &Value, environment: &Environment, databases: &[Database]
         .iter()
         .flat_map(|name| PARTS.iter().map(move |(part, key)| part_entry(name, part, key)));
     let mut prepended: Vec<Value> = parts.filter(|entry| !present(entry)).collect();
-    prepended.append(&mut plan.prepended);
+    prepended.extend(plan.prepended.into_iter().filter(|entry| !present(entry)));
     plan.prepended = prepended;
     plan
 }
@@ -128,10 +135,10 @@ fn meaning<'d>(
         return None;
     }
     let database = connection::marked(databases, &reference.name, key)?;
-    let jdbc = parsed.is_some_and(|connection| connection.flavour == Flavour::Jdbc);
+    let flavour = parsed.map(|connection| connection.flavour);
     Some((
         database,
-        Rewritten::Key(if jdbc { "jdbc-uri" } else { "uri" }),
+        Rewritten::Key(split::key(&variable.name, flavour)),
         Vec::new(),
     ))
 }
@@ -207,6 +214,77 @@ mod tests {
             plan.replaced[0].1["valueFrom"]["secretKeyRef"]["name"],
             "understudy-db-app"
         );
+    }
+
+    #[test]
+    fn a_connection_in_several_variables_is_rewritten_as_a_whole() {
+        let mut container = json!({ "env": [
+            { "name": "DB_HOST", "value": "db.shop" },
+            { "name": "DB_USER", "value": "shop" },
+            { "name": "DB_PASSWORD", "value": "hunter2" },
+            { "name": "DB_NAME", "value": "shop" },
+            { "name": "PGHOST", "value": "DB.shop.svc.cluster.local" },
+            { "name": "PGUSER", "value": "shop" },
+            { "name": "SPRING_DATASOURCE_URL", "value": "jdbc:postgresql://db.shop:5432/shop" },
+            { "name": "SPRING_DATASOURCE_PASSWORD", "value": "hunter2" },
+            { "name": "API_HOST", "value": "api" },
+        ] });
+        planned(&container).apply(&mut container);
+        let env = container["env"].as_array().unwrap();
+        let key = |name: &str| {
+            let entry = env
+                .iter()
+                .find(|entry| entry["name"] == name)
+                .unwrap_or_else(|| panic!("{name}: {env:?}"));
+            entry["valueFrom"]["secretKeyRef"]["key"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        for (name, expected) in [
+            ("DB_HOST", "host"),
+            ("DB_PORT", "port"),
+            ("DB_USER", "username"),
+            ("DB_PASSWORD", "password"),
+            ("DB_NAME", "dbname"),
+            ("PGHOST", "host"),
+            ("PGPORT", "port"),
+            ("PGUSER", "username"),
+            ("PGPASSWORD", "password"),
+            ("PGDATABASE", "dbname"),
+            ("SPRING_DATASOURCE_URL", "jdbc-uri"),
+            ("SPRING_DATASOURCE_PASSWORD", "password"),
+            ("API_HOST", ""),
+        ] {
+            assert_eq!(key(name), expected, "{name}");
+        }
+        assert!(!container.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_host_with_its_port_stays_one() {
+        let mut container = json!({ "env": [
+            { "name": "POSTGRES_HOST", "value": "db.shop:5432" }, { "name": "POSTGRES_DB", "value": "shop" },
+        ] });
+        planned(&container).apply(&mut container);
+        let env = container["env"].as_array().unwrap();
+        let host = env.iter().find(|entry| entry["name"] == "POSTGRES_HOST").unwrap();
+        assert_eq!(host["value"], "$(UNDERSTUDY_APP_HOST):$(UNDERSTUDY_APP_PORT)");
+        assert!(
+            !env.iter().any(|entry| entry["name"] == "POSTGRES_PORT"),
+            "{env:?}"
+        );
+        assert!(planned(&container).is_empty(), "a second pass changes nothing");
+    }
+
+    #[test]
+    fn a_host_whose_database_is_not_meant_is_left_to_the_refusing_rule() {
+        for env in [
+            json!([{ "name": "DB_HOST", "value": "db.shop" }]),
+            json!([{ "name": "DB_HOST", "value": "db.shop" }, { "name": "DB_NAME", "value": "ledger" }]),
+        ] {
+            assert!(planned(&json!({ "env": env })).is_empty(), "{env}");
+        }
     }
 
     #[test]

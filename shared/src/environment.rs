@@ -5,8 +5,10 @@
 //! <https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/>
 
 mod expand;
+mod files;
 
 pub use expand::expand;
+pub use files::{Mounted, mounted};
 
 use serde_json::Value;
 use std::collections::BTreeMap;

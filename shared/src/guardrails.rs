@@ -10,6 +10,7 @@ mod limits;
 mod network;
 
 pub use limits::{exceeded, resources};
+pub use network::SMTP;
 
 use crate::keys;
 use crate::names;
@@ -79,7 +80,7 @@ pub fn desired(preview: &Preview, policy: &PreviewPolicySpec, own: &str) -> Vec<
         ),
     ];
     let databases = preview.branched(policy);
-    for (name, spec) in network::policies(&policy.network, &databases) {
+    for (name, spec) in network::policies(&policy.network, policy.quarantine.smtp, &databases) {
         all.push(guardrail(
             preview,
             Kind::NetworkPolicy,

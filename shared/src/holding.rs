@@ -1,6 +1,6 @@
 //! What the controller does with a Pod that admission held, or never saw.
 
-use crate::admission::{Decision, Facts, Operation, Request, User, controller_kind, review};
+use crate::admission::{Decision, Facts, Request, User, controller_kind, review};
 use crate::guardrails;
 use crate::keys;
 use crate::reason::Reason;
@@ -74,23 +74,11 @@ pub fn action(pod: &Value, sealed: bool, branches_ready: bool, facts: &Facts) ->
 
 /// The request that would make `pod` again: what has to be read for [`action`].
 pub fn creation(pod: &Value) -> Request {
-    let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default().to_owned();
     let mut object = pod.clone();
     if let Some(spec) = object["spec"].as_object_mut() {
         spec.remove("schedulingGates");
     }
-    Request {
-        uid: text("uid"),
-        group: String::new(),
-        resource: "pods".to_owned(),
-        sub_resource: String::new(),
-        name: text("name"),
-        namespace: text("namespace"),
-        operation: Operation::Create,
-        user: User::default(),
-        object,
-        old_object: Value::Null,
-    }
+    Request::creation(object, "pods", User::default())
 }
 
 /// Whether `pod` carries the scheduling gate `name`.

@@ -3,7 +3,7 @@
 //! Source: <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/>.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A host in the one spelling that comparisons use: lower case, no trailing dot, Services as `name.namespace.svc`.
 pub fn canonical(host: &str) -> String {
@@ -33,21 +33,25 @@ pub fn namespace(host: &str) -> Option<String> {
 }
 
 /// A value as a program reads it: without blanks and quotes around it, without the tabs and line breaks that URL parsers
-/// drop, with the ideographic full stops that resolvers take for dots.
+/// drop, with the ideographic full stops that resolvers take for dots and full-width letters as the plain ones.
 /// Sources: <https://url.spec.whatwg.org/#concept-basic-url-parser>, <https://www.unicode.org/reports/tr46/>.
 pub fn tidy(value: &str) -> Cow<'_, str> {
     let trimmed = value.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
-    if !trimmed.contains(['\t', '\r', '\n', '\u{3002}', '\u{ff0e}', '\u{ff61}']) {
+    let folded = |c| {
+        matches!(
+            c,
+            '\t' | '\r' | '\n' | '\u{3002}' | '\u{ff61}' | '\u{ff01}'..='\u{ff5e}'
+        )
+    };
+    if !trimmed.contains(folded) {
         return Cow::Borrowed(trimmed);
     }
     let kept = trimmed.chars().filter(|c| !matches!(c, '\t' | '\r' | '\n'));
     Cow::Owned(
-        kept.map(|c| {
-            if matches!(c, '\u{3002}' | '\u{ff0e}' | '\u{ff61}') {
-                '.'
-            } else {
-                c
-            }
+        kept.map(|c| match c {
+            '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => '.',
+            '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+            c => c,
         })
         .collect(),
     )
@@ -56,20 +60,83 @@ pub fn tidy(value: &str) -> Cow<'_, str> {
 /// Whether `host` is what `pattern` means; `*.x` stands for everything below `x`.
 pub fn matches(pattern: &str, host: &str) -> bool {
     let (pattern, host) = (canonical(pattern), canonical(host));
-    let short = format!("{host}.svc");
-    let spelt = [
-        Some(host.as_str()),
-        (host.split('.').count() == 2).then_some(short.as_str()),
-    ];
-    spelt
+    let two = |text: &str| text.split('.').count() == 2;
+    let short = |text: &str| two(text).then(|| format!("{text}.svc"));
+    let spellings = |text: String| [short(&text), Some(text)];
+    spellings(host)
         .into_iter()
         .flatten()
         .any(|host| match pattern.strip_prefix("*.") {
             Some(parent) => host
                 .strip_suffix(parent)
                 .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
-            None => host == pattern,
+            None => spellings(pattern.clone())
+                .into_iter()
+                .flatten()
+                .any(|pattern| host == pattern),
         })
+}
+
+/// The Service that `host` may name: its name, and its namespace where one is written.
+pub fn service(host: &str) -> Option<(String, Option<String>)> {
+    let host = canonical(host);
+    let host = host.strip_suffix(".svc").unwrap_or(&host);
+    match host.split('.').collect::<Vec<_>>().as_slice() {
+        [name] if !name.is_empty() => Some(((*name).to_owned(), None)),
+        [.., name, namespace] => Some(((*name).to_owned(), Some((*namespace).to_owned()))),
+        _ => None,
+    }
+}
+
+/// Whether `domain`, in canonical spelling, is the domain of a whole namespace: `shop`, `shop.svc`, `shop.svc.cluster.local`.
+pub fn is_namespace_domain(domain: &str) -> bool {
+    let rest = domain.split_once('.').map_or("", |(_, rest)| rest);
+    rest.is_empty() || rest == "svc" || rest.starts_with("svc.") || rest == "pod" || rest.starts_with("pod.")
+}
+
+/// The address that `host` is, in any spelling that programs take for one.
+pub fn address(host: &str) -> Option<IpAddr> {
+    let host = host.trim_end_matches('.');
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let plain = bare.unwrap_or(host).split('%').next().unwrap_or_default();
+    plain
+        .parse::<IpAddr>()
+        .ok()
+        .map(|address| address.to_canonical())
+        .or_else(|| numeric(host).map(IpAddr::V4))
+}
+
+/// An IPv4 address as `inet_aton` reads it: one to four parts, decimal, octal or hexadecimal, the last one filling what is
+/// left. Source: <https://pubs.opengroup.org/onlinepubs/9799919799/functions/inet_addr.html>.
+pub fn numeric(host: &str) -> Option<Ipv4Addr> {
+    let part = |text: &str| -> Option<u32> {
+        let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            Some(digits) => (digits, 16),
+            None if text.len() > 1 && text.starts_with('0') => (&text[1..], 8),
+            None => (text, 10),
+        };
+        let plain = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
+        plain.then(|| u32::from_str_radix(digits, radix).ok()).flatten()
+    };
+    if host.is_empty() || host.len() > 64 || !host.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let parts: Vec<u32> = host.split('.').map(part).collect::<Option<_>>()?;
+    let (last, leading) = parts.split_last()?;
+    let left = 4usize.checked_sub(leading.len()).filter(|left| *left > 0)?;
+    let room = if left == 4 {
+        u32::MAX
+    } else {
+        (1 << (8 * left)) - 1
+    };
+    if leading.iter().any(|part| *part > 255) || *last > room {
+        return None;
+    }
+    let high = leading
+        .iter()
+        .enumerate()
+        .fold(0, |sum, (at, part)| sum | part << (24 - 8 * at));
+    Some(Ipv4Addr::from(high | last))
 }
 
 /// Where `name.namespace.svc` ends in a longer spelling such as `name.namespace.svc.cluster.local`.
@@ -80,15 +147,47 @@ fn service_namespace_end(host: &str) -> Option<usize> {
     host[..at].contains('.').then_some(at + kind.len() - 1)
 }
 
-/// The host-like parts of a text, in the places where programs write hosts.
-///
-/// A host stands at the start, or after one of `/ @ , = : " ' ( [` or a blank, and ends before the like. A part without
-/// any dot is never returned: a bare name is the preview's own Service.
-pub fn hosts_in(text: &str) -> impl Iterator<Item = &str> {
+/// A part of a text that may be a host, and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'t> {
+    /// The part.
+    pub text: &'t str,
+    before: &'t str,
+    after: &'t str,
+}
+
+impl Candidate<'_> {
+    /// Whether it stands where only a host stands: after `//` or `@`, or before `:` and a port.
+    pub fn is_placed(&self) -> bool {
+        let port = self
+            .after
+            .strip_prefix(':')
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        self.before.ends_with("//") || self.before.ends_with('@') || port
+    }
+}
+
+/// The parts of `text` that may be hosts: its runs of the characters that hosts are made of.
+pub fn candidates(text: &str) -> impl Iterator<Item = Candidate<'_>> {
     let host_char = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
-    text.split(move |c: char| !host_char(c)).filter(|part| {
-        let part = part.trim_end_matches('.');
-        part.contains('.') && part.len() <= 253 && !part.starts_with('.') && !part.contains("..")
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let start = at + text[at..].find(host_char)?;
+            let end = text[start..]
+                .find(|c| !host_char(c))
+                .map_or(text.len(), |length| start + length);
+            at = end;
+            let part = &text[start..end];
+            let name = part.trim_end_matches('.');
+            if !name.is_empty() && part.len() <= 253 && !part.starts_with('.') && !part.contains("..") {
+                return Some(Candidate {
+                    text: part,
+                    before: &text[..start],
+                    after: &text[end..],
+                });
+            }
+        }
     })
 }
 
@@ -152,11 +251,47 @@ mod tests {
         assert_eq!(tidy(" 'db.\nshop' "), "db.shop");
         assert_eq!(tidy("db\u{3002}shop"), "db.shop");
         assert_eq!(tidy("plain"), "plain");
+        assert_eq!(tidy("\u{ff44}\u{ff42}.shop"), "db.shop");
+    }
+
+    #[test]
+    fn an_address_is_one_however_it_is_spelt() {
+        let meant: IpAddr = "10.96.0.12".parse().unwrap();
+        for text in [
+            "10.96.0.12",
+            "10.96.0.12.",
+            "174063628",
+            "0xa60000c",
+            "012.0x60.12",
+            "10.6291468",
+            "::ffff:10.96.0.12",
+        ] {
+            assert_eq!(address(text), Some(meant), "{text}");
+        }
+        for text in [
+            "",
+            "db",
+            "10.96.0.256",
+            "1.2.3.4.5",
+            "0x",
+            "4294967296",
+            "09",
+            "10..1",
+        ] {
+            assert_eq!(address(text), None, "{text}");
+        }
+        assert_eq!(address("[fd00::1]"), "fd00::1".parse().ok());
     }
 
     #[test]
     fn hosts_are_found_where_programs_write_them() {
-        let found: Vec<_> = hosts_in("--db=db.shop:5432,web.shop/x user@mail.shop").collect();
-        assert_eq!(found, ["db.shop", "web.shop", "mail.shop"]);
+        let found: Vec<_> = candidates("--db=db.shop:5432,web.shop/x user@mail.shop")
+            .filter(|candidate| candidate.text.contains('.'))
+            .map(|candidate| (candidate.text, candidate.is_placed()))
+            .collect();
+        assert_eq!(
+            found,
+            [("db.shop", true), ("web.shop", false), ("mail.shop", true)]
+        );
     }
 }

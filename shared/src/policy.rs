@@ -9,7 +9,10 @@ mod databases;
 mod guarded;
 mod lifetime;
 mod network;
+mod placement;
+mod quarantine;
 mod schema;
+mod stance;
 mod workloads;
 
 pub use access::{Access, Creators};
@@ -17,6 +20,9 @@ pub use databases::{Branch, Database, Match, ObjectRef, PostgresBranch, Reach};
 pub use guarded::{Protected, Secrets};
 pub use lifetime::{Capacity, LifetimeLimits};
 pub use network::{Egress, Network, Peer};
+pub use placement::{Permission, Placement, TaintEffect, Toleration, TolerationOperator};
+pub use quarantine::{CronJobs, Quarantine, Smtp};
+pub use stance::{Adopt, Enforcement, Existing, Rewrites, Trusted};
 pub use workloads::{Hosts, Jobs, Limits, PodSecurity, Quota, Size};
 
 use crate::keys;
@@ -38,9 +44,18 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct PreviewPolicySpec {
+    /// `enforce`, or `warn` to observe only, for the first weeks in a living cluster.
+    #[serde(default)]
+    pub enforcement: Enforcement,
     /// Who may make previews under this policy. Empty means anyone, on the policy `default` only.
     #[serde(default)]
     pub creators: Creators,
+    /// Whose word on owners is taken, and whose objects count as living in Git.
+    #[serde(default)]
+    pub trusted: Trusted,
+    /// Which existing namespaces may become previews.
+    #[serde(default)]
+    pub adopt: Adopt,
     /// How long a preview may live.
     #[serde(default)]
     pub lifetime: LifetimeLimits,
@@ -59,9 +74,16 @@ pub struct PreviewPolicySpec {
     /// Who gets access to a preview besides its owner and creator.
     #[serde(default)]
     pub access: Access,
+    /// Kinds of other vendors that may exist in a preview, as `group/Kind`. Kubernetes' own always may.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::kinds")]
+    pub kinds: Vec<String>,
     /// The level that the built-in Pod Security admission enforces.
     #[serde(default)]
     pub pod_security: PodSecurity,
+    /// Where the Pods of previews run.
+    #[serde(default)]
+    pub placement: Placement,
     /// Where previews are reached.
     #[serde(default)]
     pub hosts: Hosts,
@@ -77,18 +99,29 @@ pub struct PreviewPolicySpec {
     #[x_kube(validation = kube::core::Rule::new(
         "self.all(a, self.exists_one(b, b.name == a.name))").message("database names must be distinct"))]
     pub databases: Vec<Database>,
-    /// Which Secrets of the golden a clone may take along.
+    /// Which Secrets may be taken along or fetched.
     #[serde(default)]
     pub secrets: Secrets,
     /// What no preview may reach, besides every golden.
     #[serde(default)]
     pub protected: Protected,
+    /// What a preview must not do to the outside.
+    #[serde(default)]
+    pub quarantine: Quarantine,
+    /// What happens to objects that a rule would change and that live in Git.
+    #[serde(default)]
+    pub rewrites: Rewrites,
 }
 
 impl PreviewPolicySpec {
     /// The database called `name`.
     pub fn database(&self, name: &str) -> Option<&Database> {
         self.databases.iter().find(|database| database.name == name)
+    }
+
+    /// Whether it only observes.
+    pub fn only_observes(&self) -> bool {
+        self.enforcement == Enforcement::Warn
     }
 }
 

@@ -86,8 +86,12 @@ pub struct Preview {
     pub creator: Option<String>,
     /// The human who answers for it.
     pub owner: Option<String>,
-    /// When the namespace was made; `None` while it is being created.
+    /// When the namespace became a preview; `None` while it is being created.
     pub created: Option<Timestamp>,
+    /// Whether it existed before it became a preview: its end is then nobody's but a person's.
+    pub adopted: bool,
+    /// Whether it is to be destroyed when its lease is over.
+    pub destroyed_at_end: bool,
     /// Its lease as written; `None` where `expires-at` is missing or unreadable.
     pub lease: Option<Lease>,
     /// Which databases it branches.
@@ -111,7 +115,13 @@ impl Preview {
         if labels.get(keys::PREVIEW).map(String::as_str) != Some("true") {
             return None;
         }
-        let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
+        let adopted = labels.get(keys::ORIGIN).is_some_and(|origin| origin == "adopted");
+        let adopted_at = annotations.get(keys::ADOPTED_AT).and_then(|at| at.parse().ok());
+        let born = metadata.creation_timestamp.as_ref().map(|time| time.0);
+        let created = adopted_at.filter(|_| adopted).or(born);
+        let destroy = annotations
+            .get(keys::ON_EXPIRY)
+            .is_some_and(|what| what == "destroy");
         let expires_at = annotations
             .get(keys::EXPIRES_AT)
             .and_then(|at| at.parse::<Timestamp>().ok());
@@ -129,6 +139,8 @@ impl Preview {
             creator: annotations.get(keys::CREATOR).cloned(),
             owner: annotations.get(keys::OWNER).cloned(),
             created,
+            adopted,
+            destroyed_at_end: destroy || !adopted,
             lease: created
                 .zip(expires_at)
                 .map(|(created, expires_at)| Lease { created, expires_at }),

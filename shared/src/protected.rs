@@ -1,14 +1,27 @@
 //! What no preview may reach: every golden, plus the union of what all policies list and match.
 
+mod bounds;
+
+pub use bounds::{Bounds, Place};
+
 use crate::host;
 use crate::policy::PreviewPolicySpec;
-use std::collections::BTreeSet;
+use crate::services::Services;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 /// The union of what is protected in a cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Protected {
     namespaces: BTreeSet<String>,
-    hosts: BTreeSet<String>,
+    /// Exact hosts in canonical spelling, with the spelling of the policy.
+    hosts: HashMap<String, String>,
+    /// What stands after `*.`, in canonical spelling.
+    parents: BTreeSet<String>,
+    /// The virtual addresses of Services in protected namespaces, with the Service.
+    addresses: HashMap<IpAddr, String>,
+    /// The Services of protected namespaces, as `name.namespace`.
+    services: BTreeSet<String>,
 }
 
 impl Protected {
@@ -16,24 +29,53 @@ impl Protected {
     pub fn new<'a>(
         goldens: impl IntoIterator<Item = String>,
         policies: impl IntoIterator<Item = &'a PreviewPolicySpec>,
+        services: &Services,
     ) -> Self {
         let mut protected = Protected {
             namespaces: goldens.into_iter().collect(),
-            hosts: BTreeSet::new(),
+            ..Protected::default()
         };
         for policy in policies {
             protected
                 .namespaces
                 .extend(policy.protected.namespaces.iter().cloned());
-            protected.hosts.extend(policy.protected.hosts.iter().cloned());
-            protected.hosts.extend(
-                policy
-                    .databases
-                    .iter()
-                    .flat_map(|database| database.matches.hosts.clone()),
-            );
+            let matched = policy
+                .databases
+                .iter()
+                .flat_map(|database| &database.matches.hosts);
+            for pattern in policy.protected.hosts.iter().chain(matched) {
+                protected.host(pattern);
+            }
+        }
+        for namespace in &protected.namespaces {
+            for (name, service) in services.of(namespace) {
+                let full = format!("{name}.{namespace}");
+                let addresses = service.cluster_ips.iter();
+                protected
+                    .addresses
+                    .extend(addresses.map(|address| (*address, full.clone())));
+                protected.services.insert(full);
+            }
         }
         protected
+    }
+
+    fn host(&mut self, pattern: &str) {
+        if let Some(parent) = pattern.strip_prefix("*.") {
+            self.parents.insert(host::canonical(parent));
+        } else {
+            let canonical = host::canonical(pattern);
+            // `db.shop` may mean the Service; which of the two a resolver takes is its search list's choice.
+            if canonical.split('.').count() == 2 {
+                self.hosts.insert(format!("{canonical}.svc"), pattern.to_owned());
+            }
+            self.hosts.insert(canonical, pattern.to_owned());
+        }
+    }
+
+    /// The protected namespaces.
+    pub fn namespaces(&self) -> impl Iterator<Item = &String> {
+        self.namespaces.iter()
     }
 
     /// Whether the namespace `name` is protected.
@@ -41,45 +83,89 @@ impl Protected {
         self.namespaces.contains(name)
     }
 
-    /// Why `host` is out of bounds, as the end of the sentence "`host` is …"; `None` when it is not.
+    /// Why `host` is out of bounds by its spelling or its address, as the end of the sentence "`host` is …"; `None` when
+    /// it is not.
     pub fn why(&self, host: &str) -> Option<String> {
+        if let Some(address) = host::address(host) {
+            let service = self.addresses.get(&address);
+            return service
+                .map(|service| format!("the address of Service {service} in a protected namespace"))
+                .or_else(|| self.listed(host));
+        }
         if let Some(namespace) = host::namespace(host).filter(|name| self.has_namespace(name)) {
             return Some(format!("in the protected namespace {namespace}"));
         }
-        let pattern = self.hosts.iter().find(|pattern| host::matches(pattern, host))?;
-        Some(if *pattern == host {
-            "a protected host".to_owned()
-        } else {
-            format!("a protected host ({pattern})")
-        })
+        self.listed(host)
     }
 
-    /// The first protected host that is written anywhere in `text`.
-    pub fn host_in<'t>(&self, text: &'t str) -> Option<(&'t str, String)> {
-        host::hosts_in(text).find_map(|host| self.why(host).map(|why| (host, why)))
+    /// Why a policy's list of hosts puts `host` out of bounds.
+    fn listed(&self, host: &str) -> Option<String> {
+        let canonical = host::canonical(host);
+        let service = (canonical.split('.').count() == 2).then(|| format!("{canonical}.svc"));
+        let said = |pattern: &str| {
+            if pattern == host {
+                "a protected host".to_owned()
+            } else {
+                format!("a protected host ({pattern})")
+            }
+        };
+        for spelling in [Some(&canonical), service.as_ref()].into_iter().flatten() {
+            if let Some(pattern) = self.hosts.get(spelling) {
+                return Some(said(pattern));
+            }
+            let mut rest = spelling.as_str();
+            while let Some((_, parent)) = rest.split_once('.') {
+                if self.parents.contains(parent) {
+                    return Some(said(&format!("*.{parent}")));
+                }
+                rest = parent;
+            }
+        }
+        None
+    }
+
+    /// Why a search domain of a resolver is out of bounds: a bare name would be looked up below it.
+    pub fn why_search(&self, domain: &str) -> Option<String> {
+        let domain = host::canonical(domain.trim_start_matches('.'));
+        let namespace = domain
+            .split_once('.')
+            .map_or(domain.as_str(), |(namespace, _)| namespace);
+        if self.has_namespace(namespace) && host::is_namespace_domain(&domain) {
+            return Some(format!("the protected namespace {namespace}"));
+        }
+        let below = format!(".{domain}");
+        self.hosts
+            .keys()
+            .find(|host| host.ends_with(&below))
+            .map(|host| format!("where the protected host {host} is found"))
+            .or_else(|| {
+                self.listed(&format!("x.{domain}"))
+                    .map(|why| format!("below {why}"))
+            })
+    }
+
+    /// Whether `host` names a Service that there is in a protected namespace, or is listed as it stands.
+    pub fn knows(&self, host: &str) -> bool {
+        let canonical = host::canonical(host);
+        let name = canonical.strip_suffix(".svc").unwrap_or(&canonical);
+        let mut labels = name.rsplitn(3, '.');
+        let pair = labels.next().zip(labels.next());
+        let service = pair.map(|(namespace, service)| format!("{service}.{namespace}"));
+        service.is_some_and(|service| self.services.contains(&service)) || self.listed(host).is_some()
+    }
+
+    /// The addresses of protected Services in the sixth version of the protocol, which free text spells in many ways.
+    fn has_ipv6(&self) -> bool {
+        self.addresses.keys().any(IpAddr::is_ipv6)
+    }
+
+    /// Where the Services of `namespace` lead that are aliases of something protected, by name.
+    pub fn aliases(&self, services: &Services, namespace: &str) -> BTreeMap<String, String> {
+        let bounds = Bounds::new(self, services, namespace);
+        let led = |(name, _): (&String, _)| Some((name.clone(), bounds.service(namespace, name, 0)?));
+        services.of(namespace).filter_map(led).collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn protection_is_the_union_over_all_policies() {
-        // C25
-        let strict: PreviewPolicySpec = serde_json::from_value(serde_json::json!({
-            "protected": { "namespaces": ["production"], "hosts": ["*.prod.example.com"] }
-        }))
-        .unwrap();
-        let lax = PreviewPolicySpec::default();
-        let protected = Protected::new(["shop".to_owned()], [&lax, &strict]);
-        assert!(protected.why("db.shop").is_some());
-        assert!(protected.why("db.production.svc").is_some());
-        assert!(protected.why("x.prod.example.com").is_some());
-        assert!(protected.why("example.com").is_none());
-        assert_eq!(
-            protected.host_in("see http://web.shop:80/").unwrap().0,
-            "web.shop"
-        );
-    }
-}
+mod tests;

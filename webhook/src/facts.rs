@@ -4,6 +4,8 @@
 mod gather;
 mod live;
 mod memory;
+mod secrets;
+mod services;
 
 pub use gather::gather;
 pub use live::Live;

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use understudy::clone::{Mistake, Plan, Rules, plan};
 use understudy::policy::PreviewPolicySpec;
 use understudy::protected::Protected;
+use understudy::services::Services;
 use understudy::violation::printable;
 
 /// Clones a golden.
@@ -39,7 +40,7 @@ pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Resul
     let rules = Rules {
         policy_name: &settings.policy,
         policy,
-        protected: &Protected::new(goldens, installed.policies.values()),
+        protected: &Protected::new(goldens, installed.policies.values(), &Services::default()),
     };
     let plan = plan(&snapshot, &settings.spec, rules, Timestamp::now()).map_err(mistaken)?;
     progress.done(

@@ -32,6 +32,13 @@ pub enum Decision {
     },
     /// It is refused, for all of these.
     Deny(Vec<Violation>),
+    /// It passes as it is, since its policy only observes.
+    Observed {
+        /// What would have been refused or changed.
+        reasons: Vec<Reason>,
+        /// The same, said to the user.
+        warnings: Vec<String>,
+    },
 }
 
 impl Decision {
@@ -41,6 +48,7 @@ impl Decision {
             Decision::Allow { .. } => "allow",
             Decision::Patch { .. } => "patch",
             Decision::Deny(_) => "deny",
+            Decision::Observed { .. } => "observe",
         }
     }
 
@@ -50,6 +58,7 @@ impl Decision {
             Decision::Allow { .. } => Vec::new(),
             Decision::Patch { notes, .. } => notes.iter().map(|note| note.reason).collect(),
             Decision::Deny(violations) => violations.iter().map(|violation| violation.reason).collect(),
+            Decision::Observed { reasons, .. } => reasons.clone(),
         }
     }
 }

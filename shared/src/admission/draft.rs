@@ -1,27 +1,63 @@
 //! An object on its way through the rules: each one sees what those before it made of it.
 
-use super::{Decision, Note};
+use super::{Decision, Facts, Note, containers};
+use crate::environment::{self, Environment};
 use crate::reason::Reason;
 use crate::violation::Violation;
 use json_patch::jsonptr::PointerBuf;
-use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
+use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::Value;
+use std::ops::Deref;
+use std::rc::Rc;
+
+/// An object as it stands at one moment of a review; keeps that state while the draft goes on.
+#[derive(Clone, Debug)]
+pub enum Current<'r> {
+    /// As it came.
+    Original(&'r Value),
+    /// As rules have made it.
+    Changed(Rc<Value>),
+}
+
+impl Deref for Current<'_> {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        match self {
+            Current::Original(object) => object,
+            Current::Changed(object) => object,
+        }
+    }
+}
+
+/// The environment of one container at its place.
+#[derive(Clone)]
+pub struct Resolved {
+    /// The list it stands in.
+    pub list: &'static str,
+    /// Its index there.
+    pub index: usize,
+    /// What it will find.
+    pub environment: Environment,
+}
 
 /// The object so far, the operations that led to it, and what was found.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    object: Value,
+pub struct Draft<'r> {
+    object: Current<'r>,
+    /// Resolved at the first question, forgotten at the next change.
+    environments: Option<Rc<[Resolved]>>,
     operations: Vec<PatchOperation>,
     notes: Vec<Note>,
     violations: Vec<Violation>,
     warnings: Vec<String>,
 }
 
-impl Draft {
+impl<'r> Draft<'r> {
     /// Begins with the object as it came.
-    pub fn new(object: &Value) -> Self {
+    pub fn new(object: &'r Value) -> Self {
         Draft {
-            object: object.clone(),
+            object: Current::Original(object),
+            environments: None,
             operations: Vec::new(),
             notes: Vec::new(),
             violations: Vec::new(),
@@ -32,6 +68,28 @@ impl Draft {
     /// The object so far.
     pub fn object(&self) -> &Value {
         &self.object
+    }
+
+    /// The object as it stands now, to look at while the draft is changed.
+    pub fn current(&self) -> Current<'r> {
+        self.object.clone()
+    }
+
+    /// The environments of all containers of the Pod as it stands now.
+    pub fn environments(&mut self, facts: &Facts) -> Rc<[Resolved]> {
+        if let Some(resolved) = &self.environments {
+            return resolved.clone();
+        }
+        let pod = self.current();
+        let resolved: Rc<[Resolved]> = containers(&pod)
+            .map(|(list, index, container)| Resolved {
+                list,
+                index,
+                environment: environment::resolve(&pod, container, facts),
+            })
+            .collect();
+        self.environments = Some(resolved.clone());
+        resolved
     }
 
     /// Sets `key` of `metadata.labels` or `metadata.annotations`; nothing happens where it holds `value` already.
@@ -57,6 +115,21 @@ impl Draft {
         self.carry_out(reason, PatchOperation::Replace(ReplaceOperation { path, value }));
     }
 
+    /// Sets what is at `path`, an element of a list included.
+    pub fn add_or_replace(&mut self, reason: Reason, path: &[&str], value: Value) {
+        let pointer = PointerBuf::from_tokens(path.iter().copied());
+        match pointer.resolve(self.object()) {
+            Ok(_) => self.replace(reason, path, value),
+            Err(_) => self.add(reason, path, value),
+        }
+    }
+
+    /// Takes away what is at `path`.
+    pub fn remove(&mut self, reason: Reason, path: &[&str]) {
+        let path = PointerBuf::from_tokens(path.iter().copied());
+        self.carry_out(reason, PatchOperation::Remove(RemoveOperation { path }));
+    }
+
     /// Refuses.
     pub fn deny(&mut self, violation: Violation) {
         self.violations.push(violation);
@@ -65,6 +138,30 @@ impl Draft {
     /// Says something to the user.
     pub fn warn(&mut self, text: impl Into<String>) {
         self.warnings.push(text.into());
+    }
+
+    /// Turns everything into what would have happened: nothing is changed and nothing refused.
+    pub fn observe(self) -> Decision {
+        let refused = self.violations.iter();
+        let mut reasons: Vec<Reason> = refused.clone().map(|violation| violation.reason).collect();
+        let mut warnings: Vec<String> = refused
+            .map(|violation| format!("would refuse: {}", violation.cause()))
+            .collect();
+        for note in &self.notes {
+            if !reasons.contains(&note.reason) {
+                warnings.push(format!("would change {} ({})", note.field, note.reason));
+            }
+            reasons.push(note.reason);
+        }
+        reasons.sort_unstable();
+        reasons.dedup();
+        if reasons.is_empty() {
+            return Decision::Allow {
+                warnings: self.warnings,
+            };
+        }
+        warnings.extend(self.warnings);
+        Decision::Observed { reasons, warnings }
     }
 
     /// Turns the refusals that an exempt user may break on purpose into warnings.
@@ -91,7 +188,7 @@ impl Draft {
             };
         }
         let mut applied = original.clone();
-        let verified = json_patch::patch(&mut applied, &self.operations).is_ok() && applied == self.object;
+        let verified = json_patch::patch(&mut applied, &self.operations).is_ok() && applied == *self.object;
         assert!(verified, "the patch does not lead to the reviewed object");
         self.notes.dedup();
         Decision::Patch {
@@ -103,8 +200,16 @@ impl Draft {
 
     fn carry_out(&mut self, reason: Reason, operation: PatchOperation) {
         let field = operation.path().to_string();
-        json_patch::patch(&mut self.object, std::slice::from_ref(&operation))
+        let mut object = match std::mem::replace(&mut self.object, Current::Original(&Value::Null)) {
+            Current::Original(object) => Rc::new(object.clone()),
+            Current::Changed(object) => object,
+        };
+        json_patch::patch(Rc::make_mut(&mut object), std::slice::from_ref(&operation))
             .expect("rules address only what they have seen");
+        self.object = Current::Changed(object);
+        if field.starts_with("/spec") {
+            self.environments = None;
+        }
         self.operations.push(operation);
         self.notes.push(Note { reason, field });
     }
@@ -119,5 +224,6 @@ fn binds_everyone(reason: Reason) -> bool {
             | Reason::NotAdoptable
             | Reason::PolicyMissing
             | Reason::EnvironmentUnresolved
+            | Reason::GitopsManaged
     )
 }

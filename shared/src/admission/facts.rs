@@ -2,10 +2,12 @@
 
 use super::User;
 use crate::environment::{Data, Fact, Kind, Reference, Sources};
+use crate::fingerprints::Fingerprints;
 use crate::keys;
 use crate::policy::PreviewPolicySpec;
 use crate::preview::Preview;
-use crate::protected::Protected;
+use crate::protected::{Bounds, Protected};
+use crate::services::Services;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -59,6 +61,12 @@ pub struct Facts {
     pub policies: Arc<BTreeMap<String, PreviewPolicySpec>>,
     /// What no preview may reach.
     pub protected: Arc<Protected>,
+    /// Where Services lead.
+    pub services: Arc<Services>,
+    /// What is known of the secret values of protected namespaces.
+    pub fingerprints: Arc<Fingerprints>,
+    /// Whether there is a Pod in the namespace that is about to be adopted; `Unknown` where nobody asked.
+    pub pods: Fact<bool>,
     /// The preview of the request's namespace; `None` while it is not in memory, which counts as unsealed.
     pub preview: Option<Preview>,
     /// The ConfigMaps and Secrets that [`super::needs`] named.
@@ -70,6 +78,11 @@ impl Facts {
     pub fn exempts(&self, user: &User) -> bool {
         let exempt = &self.installation.exempt;
         exempt.users.contains(&user.name) || user.groups.iter().any(|group| exempt.groups.contains(group))
+    }
+
+    /// What the request's preview may not reach.
+    pub fn bounds<'f>(&'f self, namespace: &'f str) -> Bounds<'f> {
+        Bounds::of(&self.protected, &self.services, namespace)
     }
 
     /// The policy of the request's preview.

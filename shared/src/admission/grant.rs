@@ -1,4 +1,4 @@
-//! What admission writes on a namespace that is born as a preview.
+//! What admission writes on a namespace that becomes a preview: at its birth, or when it takes the label later.
 
 use super::{Facts, Request};
 use crate::keys;
@@ -27,14 +27,12 @@ impl Grant {
     pub fn at_birth(request: &Request, facts: &Facts) -> Option<Grant> {
         let policy = facts.policies.get(named_policy(request))?;
         let ttl = ttl(request).ok()?;
-        let lease = Lease::grant(facts.now, ttl, &policy.lifetime).ok()?;
-        let expires_at = request
-            .annotation(keys::EXPIRES_AT)
-            .filter(|given| given.parse().is_ok_and(|given| close(given, lease.expires_at)))
-            .map_or_else(
-                || lease::whole_seconds(lease.expires_at).to_string(),
-                str::to_owned,
-            );
+        let adopted = !request.is_create();
+        let from = given(request, keys::ADOPTED_AT, facts.now)
+            .filter(|_| adopted)
+            .unwrap_or(facts.now);
+        let lease = Lease::grant(from, ttl, &policy.lifetime).ok()?;
+        let expires_at = given(request, keys::EXPIRES_AT, lease.expires_at).unwrap_or(lease.expires_at);
         let level = request
             .label(POD_SECURITY_ENFORCE)
             .and_then(PodSecurity::from_level)
@@ -42,15 +40,28 @@ impl Grant {
         let mut grant = Grant {
             labels: vec![
                 (keys::POLICY, named_policy(request).to_owned()),
-                (keys::ORIGIN, "created".to_owned()),
+                (
+                    keys::ORIGIN,
+                    if adopted { "adopted" } else { "created" }.to_owned(),
+                ),
                 (keys::PHASE, "Pending".to_owned()),
-                (POD_SECURITY_ENFORCE, level.level().to_owned()),
             ],
             annotations: vec![
-                (keys::EXPIRES_AT, expires_at),
+                (keys::EXPIRES_AT, lease::whole_seconds(expires_at).to_string()),
                 (keys::CREATOR, request.user.name.clone()),
             ],
         };
+        if policy.only_observes() {
+            grant.labels.push((keys::ENFORCEMENT, "warn".to_owned()));
+        } else {
+            grant
+                .labels
+                .push((POD_SECURITY_ENFORCE, level.level().to_owned()));
+        }
+        if adopted {
+            let at = lease::whole_seconds(from).to_string();
+            grant.annotations.push((keys::ADOPTED_AT, at));
+        }
         if request.user.is_human() {
             grant.annotations.push((keys::OWNER, request.user.name.clone()));
         }
@@ -76,8 +87,14 @@ pub(super) fn ttl(request: &Request) -> Result<Option<Lifetime>, crate::lifetime
     request.annotation(keys::TTL).map(str::parse).transpose()
 }
 
-/// When an existing preview was made.
+/// When an existing namespace became a preview.
 pub(super) fn created(request: &Request) -> Option<Timestamp> {
+    if let Some(adopted) = request
+        .old_annotation(keys::ADOPTED_AT)
+        .and_then(|at| at.parse().ok())
+    {
+        return Some(adopted);
+    }
     request.old_object["metadata"]["creationTimestamp"]
         .as_str()?
         .parse()
@@ -101,6 +118,12 @@ pub(super) fn moved_end(request: &Request, policy: &PreviewPolicySpec) -> Option
             .ok()?
             .expires_at,
     )
+}
+
+/// The time that annotation `key` holds, where it is what would be written now.
+fn given(request: &Request, key: &str, wanted: Timestamp) -> Option<Timestamp> {
+    let given = request.annotation(key)?.parse().ok()?;
+    close(given, wanted).then_some(given)
 }
 
 fn close(a: Timestamp, b: Timestamp) -> bool {

@@ -13,7 +13,12 @@ pub fn needs(request: &Request) -> BTreeSet<Reference> {
     if !(pod || request.is("", "pods/ephemeralcontainers")) {
         return BTreeSet::new();
     }
-    let all = containers(&request.object).flat_map(|(_, _, container)| environment::references(container));
+    let mounted = environment::mounted(&request.object)
+        .into_iter()
+        .map(|mounted| mounted.reference);
+    let all = containers(&request.object)
+        .flat_map(|(_, _, container)| environment::references(container))
+        .chain(mounted);
     let ours = |reference: &Reference| {
         reference.kind == Kind::Secret && reference.name.starts_with(keys::BRANCH_SECRET_PREFIX)
     };

@@ -45,6 +45,8 @@ impl User {
 pub struct Request {
     /// Copied into the answer.
     pub uid: String,
+    /// The object's kind; empty where nobody said.
+    pub kind: String,
     /// API group of the resource; empty for the core group.
     pub group: String,
     /// Plural resource, e.g. `pods`.
@@ -66,6 +68,28 @@ pub struct Request {
 }
 
 impl Request {
+    /// The creation of `object` by `user`: what admission would be asked, made up from a manifest. `resource` is the plural.
+    pub fn creation(object: Value, resource: &str, user: User) -> Self {
+        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let api_version = object["apiVersion"].as_str().unwrap_or_default();
+        Request {
+            uid: text("uid"),
+            kind: object["kind"].as_str().unwrap_or_default().to_owned(),
+            group: api_version
+                .split_once('/')
+                .map_or("", |(group, _)| group)
+                .to_owned(),
+            resource: resource.to_owned(),
+            sub_resource: String::new(),
+            name: text("name"),
+            namespace: text("namespace"),
+            operation: Operation::Create,
+            user,
+            object,
+            old_object: Value::Null,
+        }
+    }
+
     /// Whether this is resource `group`/`resource` (or the sub-resource after a slash).
     pub fn is(&self, group: &str, resource: &str) -> bool {
         let (resource, sub_resource) = resource.split_once('/').unwrap_or((resource, ""));

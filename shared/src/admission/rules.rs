@@ -4,12 +4,17 @@
 //! first, then what could not be resolved is named, then what still reaches a protected host is refused.
 
 mod creator_refused;
+mod daemonset_refused;
 mod database_rewritten;
 mod environment_unresolved;
+mod exposure_lowered;
 mod field_reserved;
 mod held;
+mod host_rewritten;
 mod host_stolen;
+mod identity_dropped;
 mod key_invalid;
+mod kind_not_allowed;
 mod label_removed;
 mod lease_granted;
 mod lease_out_of_range;
@@ -18,13 +23,20 @@ mod network_widened;
 mod not_adoptable;
 mod owner_forged;
 mod parent_changed;
+mod placed;
 mod policy_changed;
 mod policy_missing;
 mod protected_endpoint;
+mod quarantined;
+mod role_escalated;
+mod secret_copied;
+mod secret_store_forbidden;
+mod unreadable_environment;
 
 use super::{Draft, Facts, Request};
 use crate::keys;
 use crate::reason::Reason;
+use serde_json::Value;
 
 /// One rule.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +46,7 @@ pub struct Rule {
     /// Whether it has anything to say about a request.
     pub applies: fn(&Request) -> bool,
     /// What it says.
-    pub review: fn(&Request, &Facts, &mut Draft),
+    pub review: fn(&Request, &Facts, &mut Draft<'_>),
 }
 
 /// Every rule, in order.
@@ -51,12 +63,23 @@ pub const RULES: &[Rule] = &[
     owner_forged::RULE,
     field_reserved::RULE,
     lease_granted::RULE,
+    kind_not_allowed::RULE,
+    daemonset_refused::RULE,
+    quarantined::RULE,
     database_rewritten::RULE,
+    unreadable_environment::RULE,
     environment_unresolved::RULE,
     protected_endpoint::RULE,
+    secret_copied::RULE,
+    identity_dropped::RULE,
+    placed::RULE,
     held::RULE,
+    exposure_lowered::RULE,
     network_widened::RULE,
+    host_rewritten::RULE,
     host_stolen::RULE,
+    secret_store_forbidden::RULE,
+    role_escalated::RULE,
 ];
 
 /// A namespace that carries our label, or did.
@@ -65,9 +88,21 @@ fn preview_namespace(request: &Request) -> bool {
         && (request.label(keys::PREVIEW).is_some() || request.old_label(keys::PREVIEW).is_some())
 }
 
-/// A namespace born as a preview.
+/// A namespace that becomes a preview: born as one, or taking the label later.
 fn birth(request: &Request) -> bool {
-    preview_namespace(request) && request.is_create()
+    preview_namespace(request) && (request.is_create() || super::adopts(request))
+}
+
+/// Whether the policy takes this service account's word on who owns a preview.
+fn trusted(request: &Request, facts: &Facts) -> bool {
+    let account = request
+        .user
+        .service_account()
+        .map(|(namespace, name)| format!("{namespace}/{name}"));
+    let policy = facts.policies.get(super::grant::named_policy(request));
+    account
+        .zip(policy)
+        .is_some_and(|(account, policy)| policy.trusted.service_accounts.contains(&account))
 }
 
 /// A namespace that is and stays a preview.
@@ -78,6 +113,12 @@ fn life(request: &Request) -> bool {
 /// A Pod whose environment is decided now: a new one, or one that gets an ephemeral container.
 fn pod_environment(request: &Request) -> bool {
     (request.is("", "pods") && request.is_create()) || request.is("", "pods/ephemeralcontainers")
+}
+
+/// Whether a container is decided now: running ones cannot change, so beside a new ephemeral one nothing else is.
+fn is_new(request: &Request, list: &str, index: usize, pod: &Value) -> bool {
+    request.sub_resource != "ephemeralcontainers"
+        || request.old_object["spec"][list][index] != pod["spec"][list][index]
 }
 
 /// The path of an annotation, for people.

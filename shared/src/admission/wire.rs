@@ -47,6 +47,8 @@ struct Review {
 #[serde(rename_all = "camelCase")]
 struct WireRequest {
     uid: String,
+    #[serde(default)]
+    kind: WireKind,
     resource: WireResource,
     #[serde(default, deserialize_with = "or_default")]
     sub_resource: String,
@@ -70,6 +72,12 @@ struct WireResource {
     resource: String,
 }
 
+#[derive(Deserialize, Default)]
+struct WireKind {
+    #[serde(default)]
+    kind: String,
+}
+
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -88,6 +96,7 @@ pub fn parse(bytes: &[u8]) -> Result<Request, MalformedReview> {
     }
     Ok(Request {
         uid: request.uid,
+        kind: request.kind.kind,
         group: request.resource.group,
         resource: request.resource.resource,
         sub_resource: request.sub_resource,
@@ -103,7 +112,9 @@ pub fn parse(bytes: &[u8]) -> Result<Request, MalformedReview> {
 /// The AdmissionReview that carries `decision` back.
 pub fn answer(uid: &str, decision: &Decision) -> Value {
     let mut response = match decision {
-        Decision::Allow { warnings } => json!({ "allowed": true, "warnings": shortened(warnings) }),
+        Decision::Allow { warnings } | Decision::Observed { warnings, .. } => {
+            json!({ "allowed": true, "warnings": shortened(warnings) })
+        }
         Decision::Patch {
             operations, warnings, ..
         } => {

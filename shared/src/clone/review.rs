@@ -4,7 +4,7 @@ use super::golden::decoded;
 use super::snapshot::{group_of, kind_of, name_of};
 use super::spec::Rules;
 use super::verdict::{Item, Verdict};
-use crate::admission::{Decision, Facts, Installation, Operation, Request, User, review};
+use crate::admission::{Decision, Facts, Installation, Request, User, review};
 use crate::environment::{Data, Fact, Kind, Reference};
 use crate::preview::Preview;
 use crate::reason::Reason;
@@ -102,6 +102,10 @@ fn facts(items: &[Item], namespace: &Namespace, rules: Rules<'_>, now: Timestamp
         installation: Arc::new(Installation::default()),
         policies: Arc::new([(rules.policy_name.to_owned(), rules.policy.clone())].into()),
         protected: Arc::new(rules.protected.clone()),
+        // What only a cluster knows is said by it.
+        services: Arc::default(),
+        fingerprints: Arc::default(),
+        pods: Fact::Unknown,
         preview: Preview::of(&namespace.metadata),
         sources,
     }
@@ -143,16 +147,11 @@ fn request(object: &DynamicObject) -> Request {
         }
     };
     Request {
-        uid: String::new(),
-        group,
-        resource,
-        sub_resource: String::new(),
-        name: String::new(),
         namespace,
-        operation: Operation::Create,
-        user: User::default(),
-        object: reviewed,
-        old_object: Value::Null,
+        group,
+        name: String::new(),
+        uid: String::new(),
+        ..Request::creation(reviewed, &resource, User::default())
     }
 }
 

@@ -4,6 +4,7 @@
 //! <https://jdbc.postgresql.org/documentation/use/#connecting-to-the-database>,
 //! <https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls>.
 
+use super::keywords::{self, Pair};
 use percent_encoding::percent_decode_str;
 use std::fmt;
 
@@ -16,6 +17,8 @@ pub enum Flavour {
     Driver,
     /// `jdbc:postgresql:`; credentials stand in the query.
     Jdbc,
+    /// libpq's `host=… dbname=…`.
+    Keywords,
 }
 
 /// One host of a connection.
@@ -39,6 +42,7 @@ pub struct Connection<'t> {
     authority: &'t str,
     path: &'t str,
     query: Option<&'t str>,
+    pub(super) pairs: Vec<Pair>,
 }
 
 impl fmt::Debug for Connection<'_> {
@@ -56,6 +60,27 @@ impl fmt::Debug for Connection<'_> {
 impl<'t> Connection<'t> {
     /// Takes `text` apart; `None` when it is no connection string of a kind known here.
     pub fn parse(text: &'t str) -> Option<Self> {
+        match Connection::parse_url(text) {
+            None => Connection::parse_keywords(text),
+            found => found,
+        }
+    }
+
+    fn parse_keywords(text: &'t str) -> Option<Self> {
+        let pairs = keywords::parse(text)?;
+        Some(Connection {
+            flavour: Flavour::Keywords,
+            scheme: text,
+            user: None,
+            has_password: false,
+            authority: "",
+            path: "",
+            query: None,
+            pairs,
+        })
+    }
+
+    fn parse_url(text: &'t str) -> Option<Self> {
         let colon = text.find(':')?;
         let (flavour, scheme_end) = match text[..colon].to_ascii_lowercase().as_str() {
             "postgres" | "postgresql" => (Flavour::Plain, colon),
@@ -66,6 +91,13 @@ impl<'t> Connection<'t> {
                 rest[..inner]
                     .eq_ignore_ascii_case("postgresql")
                     .then_some((Flavour::Jdbc, colon + 1 + inner))?
+            }
+            // R2DBC: <https://r2dbc.io/spec/1.0.0.RELEASE/spec/html/#overview.connection.url>.
+            "r2dbc" | "r2dbcs" => {
+                let end = text.find("//")?.checked_sub(1)?;
+                let mut drivers = text.get(colon + 1..end)?.split(':');
+                let known = drivers.any(|driver| matches!(driver, "postgresql" | "postgres"));
+                known.then_some((Flavour::Driver, end))?
             }
             scheme => {
                 let (base, driver) = scheme.split_once('+')?;
@@ -88,6 +120,7 @@ impl<'t> Connection<'t> {
                     authority: "",
                     path,
                     query,
+                    pairs: Vec::new(),
                 });
             }
             None => return None,
@@ -109,6 +142,7 @@ impl<'t> Connection<'t> {
             authority,
             path,
             query,
+            pairs: Vec::new(),
         })
     }
 
@@ -126,11 +160,28 @@ impl<'t> Connection<'t> {
                 hosts.extend(decode(value).split(',').map(split_host));
             }
         }
+        let names = self
+            .pairs
+            .iter()
+            .filter(|pair| matches!(pair.key.to_ascii_lowercase().as_str(), "host" | "hostaddr"));
+        hosts.extend(names.flat_map(|pair| pair.value.split(',')).map(|name| Host {
+            name: name.to_owned(),
+            port: None,
+        }));
         hosts
     }
 
     /// The database; where none is written, drivers take the user's name.
     pub fn database(&self) -> Option<String> {
+        if self.flavour == Flavour::Keywords {
+            let value = |key: &str| {
+                let mut pairs = self.pairs.iter().rev();
+                pairs
+                    .find(|pair| pair.key.eq_ignore_ascii_case(key))
+                    .map(|pair| pair.value.clone())
+            };
+            return value("dbname").or_else(|| value("user"));
+        }
         let named = |wanted: &[&str]| {
             let found = |key: &str| wanted.contains(&decode(key).to_ascii_lowercase().as_str());
             self.options()
@@ -157,6 +208,10 @@ impl<'t> Connection<'t> {
     pub fn has_password(&self) -> bool {
         self.has_password
             || self
+                .pairs
+                .iter()
+                .any(|pair| pair.key.eq_ignore_ascii_case("password"))
+            || self
                 .options()
                 .any(|(key, _)| decode(key).eq_ignore_ascii_case("password"))
     }
@@ -171,7 +226,7 @@ fn split_query(tail: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn split_host(part: &str) -> Host {
+pub(super) fn split_host(part: &str) -> Host {
     let decoded = decode(part);
     if let Some(rest) = decoded.strip_prefix('[') {
         let (name, after) = rest.split_once(']').unwrap_or((rest, ""));
@@ -245,6 +300,24 @@ mod tests {
                 Some("x"),
             ),
             ("jdbc:postgresql:x", Jdbc, &[], Some("x")),
+            (
+                "r2dbc:pool:postgresql://u:p@db.shop:5432/x",
+                Driver,
+                &["db.shop|5432"],
+                Some("x"),
+            ),
+            (
+                "host=db.shop port=5432 dbname=shop password='a b'",
+                Flavour::Keywords,
+                &["db.shop"],
+                Some("shop"),
+            ),
+            (
+                "postgresql://u:p@%2Fvar%2Frun%2Fpostgresql/x",
+                Plain,
+                &["/var/run/postgresql"],
+                Some("x"),
+            ),
             (
                 "postgres://u:p@db%2Eshop/sh%6Fp",
                 Plain,

@@ -34,6 +34,15 @@ const IDENTITY: &[&str] = &[
     "sslpassword",
 ];
 
+/// The keywords of a keyword string that say who connects to what, with the part that stands for each.
+const KEYWORDS: [(&str, &str); 5] = [
+    ("host", "HOST"),
+    ("port", "PORT"),
+    ("dbname", "DBNAME"),
+    ("user", "USER"),
+    ("password", "PASSWORD"),
+];
+
 /// Options that neither say who connects to what nor can hold a secret.
 const HARMLESS: &[&str] = &[
     "application_name",
@@ -103,6 +112,9 @@ pub fn rewrite(connection: &Connection<'_>, name: &str) -> (Rewritten, Vec<Strin
         }
     }
     let part = |part| format!("$({})", variable(name, part));
+    if connection.flavour == Flavour::Keywords {
+        return keywords(connection, part);
+    }
     let (user, password) = (part("USER"), part("PASSWORD"));
     let server = format!("{}:{}/{}", part("HOST"), part("PORT"), part("DBNAME"));
     let rewritten = match connection.flavour {
@@ -117,6 +129,8 @@ pub fn rewrite(connection: &Connection<'_>, name: &str) -> (Rewritten, Vec<Strin
             let (scheme, query) = (escape(connection.scheme), escape(&query));
             Rewritten::Composed(format!("{scheme}{user}:{password}@{server}{query}"))
         }
+        // Returned above.
+        Flavour::Keywords => unreachable!("keyword strings have a function of their own"),
         Flavour::Jdbc => {
             let query = escape(&kept.join("&"));
             Rewritten::Composed(format!(
@@ -125,6 +139,39 @@ pub fn rewrite(connection: &Connection<'_>, name: &str) -> (Rewritten, Vec<Strin
         }
     };
     (rewritten, dropped)
+}
+
+/// A keyword string with identity replaced where it stands, harmless pairs byte for byte, the rest left out.
+fn keywords(connection: &Connection<'_>, part: impl Fn(&'static str) -> String) -> (Rewritten, Vec<String>) {
+    let text = connection.scheme;
+    let (mut out, mut dropped, mut written, mut at) = (String::new(), Vec::new(), Vec::new(), 0);
+    for pair in &connection.pairs {
+        let known = pair.key.to_ascii_lowercase();
+        let replacement = KEYWORDS
+            .iter()
+            .find(|(keyword, _)| *keyword == known)
+            .map(|(_, part)| *part);
+        match replacement {
+            Some(name) => {
+                out.push_str(&escape(&text[at..pair.span.start]));
+                out.push_str(&part(name));
+                written.push(name);
+            }
+            None if HARMLESS.contains(&known.as_str()) => out.push_str(&escape(&text[at..pair.whole.end])),
+            None => {
+                if !IDENTITY.contains(&known.as_str()) {
+                    dropped.push(pair.key.clone());
+                }
+                out.push_str(&escape(&text[at..pair.whole.start]));
+            }
+        }
+        at = pair.whole.end;
+    }
+    out.push_str(&escape(&text[at..]));
+    for (keyword, name) in KEYWORDS.iter().filter(|(_, name)| !written.contains(name)) {
+        out.push_str(&format!(" {keyword}={}", part(name)));
+    }
+    (Rewritten::Composed(out), dropped)
 }
 
 /// A literal `$` is written twice where the kubelet expands `$(VAR)`.
@@ -174,6 +221,18 @@ mod tests {
         assert_eq!(
             (value, dropped),
             (Rewritten::Key("uri"), vec!["vault_token".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_keyword_string_keeps_everything_but_identity_where_it_stands() {
+        let (value, dropped) =
+            rewritten("host=db.shop  port=5432 sslmode=require dbname = 'shop' token=x password='p q'");
+        let expected = "host=$(UNDERSTUDY_APP_HOST)  port=$(UNDERSTUDY_APP_PORT) sslmode=require \
+                        dbname = $(UNDERSTUDY_APP_DBNAME)  password=$(UNDERSTUDY_APP_PASSWORD) user=$(UNDERSTUDY_APP_USER)";
+        assert_eq!(
+            (value, dropped),
+            (Rewritten::Composed(expected.to_owned()), vec!["token".to_owned()])
         );
     }
 

@@ -3,11 +3,14 @@
 //! Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>. They are additive: each opens one
 //! thing, so that a reader of `kubectl get networkpolicies` sees what is open and why.
 
-use crate::policy::{Database, Network, Peer, Reach};
+use crate::policy::{Database, Network, Peer, Reach, Smtp};
 use serde_json::{Value, json};
 
+/// Ports that mail is submitted or relayed at, in order.
+pub const SMTP: [u16; 4] = [25, 465, 587, 2525];
+
 /// Name and spec of each.
-pub(super) fn policies(network: &Network, databases: &[Database]) -> Vec<(String, Value)> {
+pub(super) fn policies(network: &Network, smtp: Smtp, databases: &[Database]) -> Vec<(String, Value)> {
     let everything = json!({});
     let mut all = vec![
         (
@@ -34,7 +37,11 @@ pub(super) fn policies(network: &Network, databases: &[Database]) -> Vec<(String
     }
     let mut rules = Vec::new();
     if egress.internet {
-        rules.push(json!({ "to": internet(&egress.except_cidrs) }));
+        let to = internet(&egress.except_cidrs);
+        rules.push(match smtp {
+            Smtp::Allow => json!({ "to": to }),
+            Smtp::Deny => json!({ "to": to, "ports": without_mail() }),
+        });
     }
     if !egress.cidrs.is_empty() {
         let to: Vec<Value> = egress
@@ -93,6 +100,18 @@ fn internet(except: &[String]) -> Vec<Value> {
         }
     };
     vec![block("0.0.0.0/0", four), block("::/0", six)]
+}
+
+/// Every port but those of mail servers, for each protocol.
+fn without_mail() -> Vec<Value> {
+    let mut ports = vec![json!({ "protocol": "UDP" }), json!({ "protocol": "SCTP" })];
+    let mut first = 1;
+    for port in SMTP.into_iter().chain([u16::MAX]) {
+        let last = if port == u16::MAX { port } else { port - 1 };
+        ports.push(json!({ "protocol": "TCP", "port": first, "endPort": last }));
+        first = u32::from(port) + 1;
+    }
+    ports
 }
 
 fn reach(reach: &Reach) -> Value {

@@ -14,6 +14,9 @@ fn facts() -> Facts {
         installation: Arc::new(Installation::default()),
         policies: Arc::new([("default".to_owned(), PreviewPolicySpec::default())].into()),
         protected: Arc::default(),
+        services: Arc::default(),
+        fingerprints: Arc::default(),
+        pods: Fact::Unknown,
         preview: Preview::of(&metadata),
         sources: Default::default(),
     }

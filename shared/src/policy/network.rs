@@ -16,6 +16,21 @@ pub struct Network {
     pub egress: Egress,
 }
 
+impl Network {
+    /// One that opens nothing.
+    pub fn closed() -> Self {
+        let egress = Egress {
+            dns: Vec::new(),
+            internet: false,
+            ..Egress::default()
+        };
+        Network {
+            ingress_from: Vec::new(),
+            egress,
+        }
+    }
+}
+
 /// Namespaces, by their labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -21,6 +21,49 @@ pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// At most eight labels, possibly none.
+pub(super) fn selector(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = labels(generator);
+    schema.remove("minProperties");
+    schema
+}
+
+/// At most 64 variables with their values.
+pub(super) fn variables(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 64,
+        "additionalProperties": { "type": "string", "maxLength": 1024 },
+        "x-kubernetes-validations": [{
+            "rule": "self.all(name, name.matches('^[-._a-zA-Z][-._a-zA-Z0-9]{0,252}$'))",
+            "message": "must be names of environment variables"
+        }]
+    })
+}
+
+/// At most 64 kinds as `group/Kind`.
+pub(super) fn kinds(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "items": { "type": "string", "maxLength": 317, "pattern": "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Z][A-Za-z0-9]*$" }
+    })
+}
+
+/// At most 64 beginnings of remote keys.
+pub(super) fn prefixes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "items": { "type": "string", "minLength": 1, "maxLength": 253 }
+    })
+}
+
+/// The name of an object, or nothing.
+pub(super) fn optional_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "maxLength": 253, "pattern": "^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$" })
+}
+
 /// A map of labels.
 pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -137,6 +137,12 @@ pub struct Hosts {
     /// A preview's main host is `<namespace>.<domain>`. Empty: objects with hosts are refused.
     #[schemars(schema_with = "schema::domain")]
     pub domain: String,
+    /// The Secret in each preview with the wildcard certificate; empty leaves TLS to the ingress controller's own.
+    #[schemars(schema_with = "schema::optional_name")]
+    pub tls_secret: String,
+    /// The class that Ingresses of previews get; empty leaves what an Ingress says.
+    #[schemars(schema_with = "schema::optional_name")]
+    pub ingress_class: String,
 }
 
 /// What a clone's workloads and autoscalers are clamped to.

@@ -3,6 +3,7 @@
 use super::{Live, Memory};
 use std::collections::BTreeMap;
 use understudy::admission::{self, Facts, Request, Stage};
+use understudy::environment::Fact;
 
 /// What `request` has to be reviewed with.
 pub async fn gather(memory: &Memory, live: &Live, stage: Stage, request: &Request) -> Facts {
@@ -11,9 +12,18 @@ pub async fn gather(memory: &Memory, live: &Live, stage: Stage, request: &Reques
     if !admission::concerns(request) {
         return memory.facts(None, BTreeMap::new());
     }
-    let (preview, sources) = tokio::join!(
+    let (preview, sources, pods) = tokio::join!(
         memory.preview(request, stage, live),
         live.read(&request.namespace, admission::needs(request)),
+        async {
+            match admission::adopts(request) {
+                true => live.has_pods(&request.name).await,
+                false => Fact::Unknown,
+            }
+        },
     );
-    memory.facts(preview, sources)
+    Facts {
+        pods,
+        ..memory.facts(preview, sources)
+    }
 }

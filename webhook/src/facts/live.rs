@@ -1,8 +1,9 @@
 //! Live reads for a review: exactly the objects the core names, by name, in parallel, within a deadline.
 
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::ListParams;
 use kube::{Api, Client};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -53,6 +54,19 @@ impl Live {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let found = timeout(DEADLINE, api.get_metadata_opt(name)).await.ok()?.ok()??;
         Some(found.metadata)
+    }
+
+    /// Whether there is any Pod in `namespace`.
+    pub async fn has_pods(&self, namespace: &str) -> Fact<bool> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        match timeout(DEADLINE, api.list_metadata(&ListParams::default().limit(1))).await {
+            Ok(Ok(found)) => Fact::Present(!found.items.is_empty()),
+            Ok(Err(error)) => {
+                tracing::warn!(namespace, %error, "cannot see whether there are Pods");
+                Fact::Unknown
+            }
+            Err(_) => Fact::Unknown,
+        }
     }
 
     async fn one(&self, namespace: &str, reference: &Reference) -> Fact<Data> {

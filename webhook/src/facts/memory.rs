@@ -1,10 +1,12 @@
-//! What is remembered: metadata of namespaces, and policies. Kept by reflectors.
+//! What is remembered: metadata of namespaces, policies, where Services lead. Kept by watches.
 //!
 //! Assumption: it may lag behind the API server. A namespace that is not in memory is read once, live, and so is one whose
 //! seal would let a Pod in unheld; where that fails it counts as unknown and the rules hold or refuse. Nothing is written,
 //! and no secret value is ever in here.
 
 use super::live::Live;
+use super::secrets;
+use super::services::{self, Directory};
 use crate::health::Handle;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -18,6 +20,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use understudy::admission::{Facts, Installation, Request, Stage};
 use understudy::environment::{Data, Fact, Reference};
+use understudy::fingerprints::Fingerprints;
 use understudy::policy::{PreviewPolicy, PreviewPolicySpec};
 use understudy::preview::{self, Preview};
 use understudy::protected::Protected;
@@ -35,12 +38,14 @@ pub struct Memory {
     installation: Arc<Installation>,
     namespaces: Store<PartialObjectMeta<Namespace>>,
     policies: Store<PreviewPolicy>,
+    services: Directory,
+    fingerprints: Arc<Mutex<Arc<Fingerprints>>>,
     /// Made from the stores at the first request after a change.
     rules: Arc<Mutex<Option<Rules>>>,
     filled: watch::Receiver<bool>,
 }
 
-/// Starts the reflectors; `ready` is set once both have listed.
+/// Starts the reflectors; `ready` is set once all have listed.
 pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> Memory {
     let (namespaces, namespace_writer) = store();
     let (policies, policy_writer) = store();
@@ -49,6 +54,8 @@ pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> 
         installation,
         namespaces,
         policies,
+        services: Directory::default(),
+        fingerprints: Arc::default(),
         rules: Arc::default(),
         filled,
     };
@@ -66,7 +73,19 @@ pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> 
         std::future::ready(())
     }));
     let changed = forget(&memory);
-    let stream = watcher(Api::<PreviewPolicy>::all(client), watcher::Config::default()).default_backoff();
+    let (listing, listed) = watch::channel(false);
+    tokio::spawn(services::follow(
+        client.clone(),
+        memory.services.clone(),
+        listing,
+        changed,
+    ));
+    let changed = forget(&memory);
+    let stream = watcher(
+        Api::<PreviewPolicy>::all(client.clone()),
+        watcher::Config::default(),
+    )
+    .default_backoff();
     tokio::spawn(reflector(policy_writer, stream).for_each(move |event| {
         report(&event.map(|_| ()), "policies");
         changed();
@@ -74,10 +93,16 @@ pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> 
     }));
     // One waiter only: a second one on the same store was seen never to wake (kube-runtime 5.0).
     let (namespaces, policies) = (memory.namespaces.clone(), memory.policies.clone());
+    let remembering = memory.clone();
     tokio::spawn(async move {
-        if namespaces.wait_until_ready().await.is_ok() && policies.wait_until_ready().await.is_ok() {
+        let mut listed = listed;
+        let named = async {
+            namespaces.wait_until_ready().await.is_ok() && policies.wait_until_ready().await.is_ok()
+        };
+        if named.await && listed.wait_for(|listed| *listed).await.is_ok() {
             ready.set(true);
             let _ = filling.send(true);
+            secrets::keep(client, remembering).await;
         }
     });
     memory
@@ -87,14 +112,14 @@ fn is_birth_of_a_pod(request: &Request) -> bool {
     request.is("", "pods") && request.is_create()
 }
 
-fn report(event: &Result<(), watcher::Error>, what: &str) {
+pub(super) fn report(event: &Result<(), watcher::Error>, what: &str) {
     if let Err(error) = event {
         tracing::warn!(%error, what, "failed to watch; answering from memory");
     }
 }
 
 impl Memory {
-    /// Waits until both have been listed once; before that an empty memory says nothing. `false` if that never comes.
+    /// Waits until all has been listed once; before that an empty memory says nothing. `false` if that never comes.
     pub async fn filled(&self) -> bool {
         self.filled.clone().wait_for(|filled| *filled).await.is_ok()
     }
@@ -120,6 +145,16 @@ impl Memory {
         }
     }
 
+    /// What no preview may reach.
+    pub fn protected(&self) -> Arc<Protected> {
+        self.rules().protected
+    }
+
+    /// Takes over what is known of the secret values of protected namespaces.
+    pub fn remember(&self, fingerprints: Arc<Fingerprints>) {
+        *self.fingerprints.lock().expect("no panic while held") = fingerprints;
+    }
+
     /// Facts for a review now.
     pub fn facts(&self, preview: Option<Preview>, sources: BTreeMap<Reference, Fact<Data>>) -> Facts {
         let Rules { policies, protected } = self.rules();
@@ -128,6 +163,9 @@ impl Memory {
             installation: self.installation.clone(),
             policies,
             protected,
+            services: self.services.services(),
+            fingerprints: self.fingerprints.lock().expect("no panic while held").clone(),
+            pods: Fact::Unknown,
             preview,
             sources,
         }
@@ -147,7 +185,7 @@ impl Memory {
                     preview::is_golden(namespace.metadata.labels.as_ref())
                         .then(|| namespace.metadata.name.clone())?
                 });
-                let protected = Protected::new(goldens, policies.values());
+                let protected = Protected::new(goldens, policies.values(), &self.services.services());
                 Rules {
                     policies: Arc::new(policies),
                     protected: Arc::new(protected),

@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let name = grant::named_policy(request);
     let Some(policy) = facts.policies.get(name) else {
         return;

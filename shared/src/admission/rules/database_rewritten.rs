@@ -1,9 +1,7 @@
 //! `database-rewritten`: every variable that means a golden database means the preview's own branch afterwards.
 
-use super::{Draft, Facts, Request, Rule, pod_environment};
-use crate::admission::containers;
+use super::{Draft, Facts, Request, Rule, is_new, pod_environment};
 use crate::branching::{self, EnvPlan};
-use crate::environment;
 use crate::reason::Reason;
 use crate::violation::Violation;
 use serde_json::Value;
@@ -14,27 +12,33 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let (Some(preview), Some(policy)) = (&facts.preview, facts.policy()) else {
         return;
     };
     let databases = preview.branched(policy);
-    let pod = draft.object().clone();
-    for (list, index, container) in containers(&pod) {
-        // Running containers cannot change; only the new ephemeral one is decided.
-        if request.sub_resource == "ephemeralcontainers"
-            && request.old_object["spec"][list][index] == *container
-        {
-            continue;
-        }
+    if databases.is_empty() {
+        return;
+    }
+    let pod = draft.current();
+    let resolved = draft.environments(facts);
+    for one in resolved
+        .iter()
+        .filter(|one| is_new(request, one.list, one.index, &pod))
+    {
+        let container = &pod["spec"][one.list][one.index];
         for name in branching::shadows(container, &databases) {
-            let field = format!("spec.{list}[{index}].env[{name}]");
+            let field = format!("spec.{}[{}].env[{name}]", one.list, one.index);
             let message = "this name stands for a part of a branch's connection";
             draft.deny(Violation::new(Reason::FieldReserved, field, message).remedy("use another name"));
         }
-        let environment = environment::resolve(&pod, container, facts);
-        let plan = branching::plan(container, &environment, &databases);
-        write(draft, &["spec", list, &index.to_string()], container, &plan);
+        let plan = branching::plan(container, &one.environment, &databases);
+        write(
+            draft,
+            &["spec", one.list, &one.index.to_string()],
+            container,
+            &plan,
+        );
         for (variable, option) in &plan.dropped {
             draft.warn(format!(
                 "{variable}: option {option} was dropped, it might hold a secret"
@@ -43,7 +47,7 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
     }
 }
 
-fn write(draft: &mut Draft, container_path: &[&str], container: &Value, plan: &EnvPlan) {
+fn write(draft: &mut Draft<'_>, container_path: &[&str], container: &Value, plan: &EnvPlan) {
     if plan.is_empty() {
         return;
     }

@@ -5,8 +5,8 @@
 //! back-off. A bare Pod is denied, and so is a Job's, where a deleted Pod would count as a failure.
 
 use super::{Draft, Facts, Request, Rule, held, pod_environment};
-use crate::admission::{containers, controller_kind};
-use crate::environment;
+use crate::admission::controller_kind;
+use crate::environment::{self, Fact, Reference, Sources};
 use crate::keys;
 use crate::reason::Reason;
 use crate::violation::Violation;
@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let missing = missing(facts, draft);
     if missing.is_empty() {
         return;
@@ -34,7 +34,7 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
     }
 }
 
-fn missing(facts: &Facts, draft: &Draft) -> Vec<Violation> {
+fn missing(facts: &Facts, draft: &mut Draft<'_>) -> Vec<Violation> {
     let unresolved = |field: &str, message: String| {
         Violation::new(Reason::EnvironmentUnresolved, field, message).remedy("try again in a moment")
     };
@@ -51,18 +51,30 @@ fn missing(facts: &Facts, draft: &Draft) -> Vec<Violation> {
                 .remedy("ask an administrator to restore it"),
         ];
     }
-    let pod = draft.object();
+    let pod = draft.current();
     let mut all = Vec::new();
-    for (list, index, container) in containers(pod) {
-        for missing in environment::resolve(pod, container, facts).missing {
-            let field = format!("spec.{list}[{index}].env[{}]", missing.variable);
-            let name = container["name"].as_str().unwrap_or_default();
+    for one in draft.environments(facts).iter() {
+        let name = pod["spec"][one.list][one.index]["name"]
+            .as_str()
+            .unwrap_or_default();
+        for missing in &one.environment.missing {
+            let field = format!("spec.{}[{}].env[{}]", one.list, one.index, missing.variable);
             let message = format!(
                 "container {name}, variable {}: {} cannot be read",
                 missing.variable, missing.what
             );
             all.push(unresolved(&field, message));
         }
+    }
+    // What is not there yet is reviewed when it comes: the Pod waits for it on its node.
+    let unread = environment::mounted(&pod).into_iter();
+    for mounted in unread.filter(|mounted| facts.data(&mounted.reference) == Fact::Unknown) {
+        let field = format!("spec.volumes[{}]", mounted.volume);
+        let Reference { kind, name } = &mounted.reference;
+        all.push(unresolved(
+            &field,
+            format!("volume {}: {} {name} cannot be read", mounted.volume, kind.name()),
+        ));
     }
     all
 }

@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
 /// What the review mark holds. A constant: validation must find what mutation wrote, whatever changed in between.
 const MARK: &str = "v1";
 
-fn review(_: &Request, facts: &Facts, draft: &mut Draft) {
+fn review(_: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let own = &facts.installation.namespace;
     let known = facts.preview.as_ref().zip(facts.policy());
     if !known.is_some_and(|(preview, policy)| guardrails::is_sealed(preview, policy, own)) {
@@ -34,7 +34,7 @@ fn review(_: &Request, facts: &Facts, draft: &mut Draft) {
 }
 
 /// Fills in the limits that the LimitRange, which may not be there yet, would.
-fn limit(draft: &mut Draft, policy: &PreviewPolicySpec) {
+fn limit(draft: &mut Draft<'_>, policy: &PreviewPolicySpec) {
     for list in ["containers", "initContainers"] {
         let containers = draft.object()["spec"][list]
             .as_array()
@@ -53,7 +53,7 @@ fn limit(draft: &mut Draft, policy: &PreviewPolicySpec) {
 }
 
 /// Adds a scheduling gate, once. Source: KEP-3521; gates can only be added at creation.
-pub(super) fn gate(draft: &mut Draft, reason: Reason, name: &str) {
+pub(super) fn gate(draft: &mut Draft<'_>, reason: Reason, name: &str) {
     let present = &draft.object()["spec"]["schedulingGates"];
     match present.as_array() {
         Some(gates) if gates.iter().any(|gate| gate["name"] == name) => {}

@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let mut invalid = |field: String, found: &str, allowed: &str| {
         // What was right when it was written must not block every later update of the namespace.
         if unchanged(request, &field) {
@@ -43,7 +43,7 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
         invalid(
             annotation(keys::ON_EXPIRY),
             found,
-            "must be \"destroy\" in this version",
+            "must be \"destroy\" in this version, or absent",
         );
     }
     if let Some(found) = request

@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, _: &Facts, draft: &mut Draft) {
+fn review(request: &Request, _: &Facts, draft: &mut Draft<'_>) {
     let (old, new) = (request.old_label(keys::PREVIEW), request.label(keys::PREVIEW));
     if old == Some("true") && new != Some("true") {
         let message = format!(

@@ -1,6 +1,7 @@
 //! `lease-granted`: a namespace born with the label gets its lease, its owner and its Pod Security level.
 
-use super::{Draft, Facts, Request, Rule, preview_namespace};
+use super::{Draft, Facts, Request, Rule, preview_namespace, trusted};
+use crate::admission::adopts;
 use crate::admission::grant::{self, Grant};
 use crate::keys;
 use crate::reason::Reason;
@@ -11,18 +12,23 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     if request.label(keys::PREVIEW) != Some("true") {
         return;
     }
-    if request.is_create() {
+    if request.is_create() || adopts(request) {
         let Some(grant) = Grant::at_birth(request, facts) else {
             return;
         };
         for (key, value) in &grant.labels {
             draft.set_metadata(Reason::LeaseGranted, "labels", key, value);
         }
-        for (key, value) in &grant.annotations {
+        let named = trusted(request, facts) && request.annotation(keys::OWNER).is_some();
+        for (key, value) in grant
+            .annotations
+            .iter()
+            .filter(|(key, _)| !(named && *key == keys::OWNER))
+        {
             draft.set_metadata(Reason::LeaseGranted, "annotations", key, value);
         }
     } else if let Some(policy) = facts.policies.get(grant::named_policy(request))

@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let changed = |key| request.annotation(key) != request.old_annotation(key);
     let refuse = |key, message: String| Violation::new(Reason::LeaseOutOfRange, annotation(key), message);
     let end = request

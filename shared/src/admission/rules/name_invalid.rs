@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, _: &Facts, draft: &mut Draft) {
+fn review(request: &Request, _: &Facts, draft: &mut Draft<'_>) {
     if request.name.contains("--") {
         let message = format!(
             "found {:?}, a preview's name may not contain \"--\"",

@@ -1,10 +1,12 @@
 //! `network-widened`: NetworkPolicies are additive, so one that allows more than the policy would undo default-deny.
 //!
-//! Narrow on purpose: a peer passes when it is one of the preview's own Pods or is written as narrowly as a peer of the
-//! policy's network section. Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>.
+//! Compared by meaning: networks by what they hold, namespaces by the labels they ask for, ports by what they leave open.
+//! What goes beyond is named. Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>.
 
 use super::{Draft, Facts, Request, Rule};
-use crate::policy::{Network, Peer};
+use crate::guardrails::SMTP;
+use crate::networks::{self, Networks};
+use crate::policy::{Database, Peer, PreviewPolicySpec, Smtp};
 use crate::reason::Reason;
 use crate::violation::Violation;
 use serde_json::Value;
@@ -16,32 +18,50 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+/// The label that every namespace carries with its own name.
+const NAME: &str = "kubernetes.io/metadata.name";
+
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     if facts.installation.is_controller(&request.user) {
         return;
     }
-    let Some(policy) = facts.policy() else {
+    let known = facts.preview.as_ref().zip(facts.policy());
+    let Some((preview, policy)) = known else {
         draft.deny(widened(
             "spec",
             "the preview's policy is not known yet; try again in a moment",
         ));
         return;
     };
+    let databases = preview.branched(policy);
     for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
         let rules = request.object["spec"][direction].as_array().into_iter().flatten();
         for (index, rule) in rules.enumerate() {
             let field = format!("spec.{direction}[{index}].{peers}");
             match rule[peers].as_array().filter(|peers| !peers.is_empty()) {
-                None => draft.deny(widened(&field, "an empty list allows everything")),
+                None => draft.deny(widened(
+                    &field,
+                    &format!("an empty list allows {direction} for everything"),
+                )),
                 Some(list) => {
-                    let wide = list
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, peer)| !within(peer, rule, direction, &policy.network));
-                    for (at, _) in wide {
-                        let message =
-                            format!("this peer is outside the network section ({direction}) of the policy");
-                        draft.deny(widened(&format!("{field}[{at}]"), &message));
+                    for (at, peer) in list.iter().enumerate() {
+                        let looked = Looked {
+                            rule,
+                            peer,
+                            namespace: &request.namespace,
+                            policy,
+                            databases: &databases,
+                        };
+                        let beyond = if direction == "ingress" {
+                            looked.ingress()
+                        } else {
+                            looked.egress()
+                        };
+                        if let Some(what) = beyond {
+                            let message =
+                                format!("this allows {direction} {what}, which the policy keeps closed");
+                            draft.deny(widened(&format!("{field}[{at}]"), &message));
+                        }
                     }
                 }
             }
@@ -55,42 +75,137 @@ fn widened(field: &str, message: &str) -> Violation {
     )
 }
 
-/// Whether `peer` of `rule` is within what the policy opens in `direction`.
-fn within(peer: &Value, rule: &Value, direction: &str, network: &Network) -> bool {
-    if let Some(cidr) = peer["ipBlock"]["cidr"].as_str() {
-        return direction == "egress" && network.egress.cidrs.iter().any(|open| open == cidr);
-    }
-    match peer
-        .get("namespaceSelector")
-        .filter(|selector| !selector.is_null())
-    {
-        None => peer["podSelector"].is_object(),
-        Some(selector) => {
-            let narrower = |open: &Peer| narrower(selector, &open.namespace_labels);
-            match direction {
-                "ingress" => network.ingress_from.iter().any(narrower),
-                _ => {
-                    network.egress.namespaces.iter().any(narrower)
-                        || (network.egress.dns.iter().any(narrower) && dns_only(rule))
-                }
-            }
+/// One peer of one rule, beside what may be open.
+struct Looked<'p> {
+    rule: &'p Value,
+    peer: &'p Value,
+    namespace: &'p str,
+    policy: &'p PreviewPolicySpec,
+    databases: &'p [Database],
+}
+
+impl Looked<'_> {
+    /// What is allowed in beyond the policy.
+    fn ingress(&self) -> Option<String> {
+        if let Some(cidr) = self.peer["ipBlock"]["cidr"].as_str() {
+            return Some(format!("from {cidr}"));
         }
+        let selector = self.namespaces()?;
+        let open = self
+            .policy
+            .network
+            .ingress_from
+            .iter()
+            .any(|open| asks_for(selector, open));
+        (!open).then(|| format!("from namespaces {}", said(selector)))
+    }
+
+    /// What is allowed out beyond the policy.
+    fn egress(&self) -> Option<String> {
+        if let Some(cidr) = self.peer["ipBlock"]["cidr"].as_str() {
+            return self.block(cidr);
+        }
+        let selector = self.namespaces()?;
+        let egress = &self.policy.network.egress;
+        let asks = |open: &Peer| asks_for(selector, open);
+        let branch = |database: &Database| {
+            let reach = &database.branch.postgres.reach;
+            reach.peer().as_ref().is_some_and(asks) && self.only_ports(&[reach.port])
+        };
+        let open = egress.namespaces.iter().any(asks)
+            || (egress.dns.iter().any(asks) && self.only_ports(&[53]))
+            || self.databases.iter().any(branch);
+        (!open).then(|| format!("to namespaces {}", said(selector)))
+    }
+
+    fn block(&self, cidr: &str) -> Option<String> {
+        let except: Vec<String> = self.peer["ipBlock"]["except"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|cidr| cidr.as_str().map(str::to_owned))
+            .collect();
+        let of_a_branch = |database: &Database| {
+            let reach = &database.branch.postgres.reach;
+            let held = cidr
+                .parse()
+                .is_ok_and(|block| Networks::parse(&reach.cidrs).cover(&block));
+            held && self.only_ports(&[reach.port])
+        };
+        if self.databases.iter().any(of_a_branch) {
+            return None;
+        }
+        let egress = &self.policy.network.egress;
+        if let Some(beyond) = networks::beyond(cidr, &except, egress) {
+            return Some(format!("to {beyond}"));
+        }
+        let listed = cidr
+            .parse()
+            .is_ok_and(|block| Networks::parse(&egress.cidrs).cover(&block));
+        let mail = self.policy.quarantine.smtp == Smtp::Deny && !listed;
+        let port = SMTP.iter().find(|port| mail && self.opens(**port))?;
+        Some(format!("to mail servers (port {port})"))
+    }
+
+    /// The selector of namespaces, where the peer goes beyond the preview's own.
+    fn namespaces(&self) -> Option<&Value> {
+        let selector = self
+            .peer
+            .get("namespaceSelector")
+            .filter(|selector| !selector.is_null())?;
+        let own = selector["matchLabels"][NAME] == self.namespace;
+        (!own).then_some(selector)
+    }
+
+    fn ports(&self) -> impl Iterator<Item = &Value> {
+        self.rule["ports"].as_array().into_iter().flatten()
+    }
+
+    fn only_ports(&self, wanted: &[u16]) -> bool {
+        let single = |port: &Value| {
+            port["endPort"].is_null() && wanted.iter().any(|wanted| port["port"] == u64::from(*wanted))
+        };
+        self.ports().next().is_some() && self.ports().all(single)
+    }
+
+    /// Whether TCP `port` is open: without a list all are, and a name may stand for any.
+    fn opens(&self, port: u16) -> bool {
+        let wanted = u64::from(port);
+        let within = |entry: &Value| {
+            let tcp = entry["protocol"].as_str().unwrap_or("TCP") == "TCP";
+            let holds = match entry["port"].as_u64() {
+                Some(first) => (first..=entry["endPort"].as_u64().unwrap_or(first)).contains(&wanted),
+                None => true,
+            };
+            tcp && holds
+        };
+        self.ports().next().is_none() || self.ports().any(within)
     }
 }
 
-/// Whether `selector` asks for at least `labels`; expressions only narrow further.
-fn narrower(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
-    labels
-        .iter()
-        .all(|(key, value)| selector["matchLabels"][key.as_str()] == value.as_str())
+/// Whether `selector` asks for at least the labels of `open`: by `matchLabels`, or by an expression that leaves one value.
+fn asks_for(selector: &Value, open: &Peer) -> bool {
+    let labels: &BTreeMap<String, String> = &open.namespace_labels;
+    labels.iter().all(|(key, value)| {
+        let expressions = selector["matchExpressions"].as_array().into_iter().flatten();
+        let mut single = expressions.filter(|one| one["key"] == key.as_str() && one["operator"] == "In");
+        selector["matchLabels"][key.as_str()] == value.as_str()
+            || single.any(|one| {
+                one["values"]
+                    .as_array()
+                    .is_some_and(|values| values.len() == 1 && values[0] == value.as_str())
+            })
+    })
 }
 
-fn dns_only(rule: &Value) -> bool {
-    let ports = rule["ports"].as_array();
-    ports.is_some_and(|ports| {
-        !ports.is_empty()
-            && ports
-                .iter()
-                .all(|port| port["port"] == 53 && port["endPort"].is_null())
-    })
+fn said(selector: &Value) -> String {
+    let labels = selector["matchLabels"].as_object().into_iter().flatten();
+    let said: Vec<String> = labels
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    match (said.is_empty(), selector["matchExpressions"].is_null()) {
+        (true, true) => "of every name".to_owned(),
+        (true, false) => "chosen by expressions".to_owned(),
+        _ => format!("with {}", said.join(", ")),
+    }
 }

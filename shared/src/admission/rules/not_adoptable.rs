@@ -1,7 +1,10 @@
 //! `not-adoptable`: what can never be a preview, and what would have to be adopted.
 
 use super::{Draft, Facts, Request, Rule, label, preview_namespace};
+use crate::admission::{adopts, grant};
+use crate::environment::Fact;
 use crate::keys;
+use crate::policy::{Adopt, Existing};
 use crate::reason::Reason;
 use crate::violation::Violation;
 
@@ -11,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     if request.label(keys::PREVIEW) != Some("true") || request.old_label(keys::PREVIEW) == Some("true") {
         return;
     }
@@ -27,15 +30,41 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
     } else {
         None
     };
-    let violation = |message| Violation::new(Reason::NotAdoptable, label(keys::PREVIEW), message);
-    match never {
-        Some(why) => draft.deny(violation(format!("namespace {name} {why}"))),
-        None if request.is_create() => {}
-        None => draft.deny(
-            violation(format!(
-                "namespace {name} exists already; only a new namespace can become a preview"
-            ))
-            .remedy("create another one that carries the label from birth, or use: understudy clone"),
-        ),
+    if let Some(why) = never {
+        draft.deny(refused(format!("namespace {name} {why}")));
+    } else if adopts(request)
+        && let Some(policy) = facts.policies.get(grant::named_policy(request))
+        && let Some(why) = against(&policy.adopt, request, &facts.pods)
+    {
+        let remedy = "create another one that carries the label from birth, or use: understudy clone";
+        draft.deny(refused(format!("namespace {name} exists already and {why}")).remedy(remedy));
+    }
+}
+
+fn refused(message: String) -> Violation {
+    Violation::new(Reason::NotAdoptable, label(keys::PREVIEW), message)
+}
+
+/// Why the policy does not let this existing namespace become a preview.
+fn against(adopt: &Adopt, request: &Request, pods: &Fact<bool>) -> Option<String> {
+    match adopt.existing {
+        Existing::Never => Some("the policy adopts none (adopt.existing: never)".to_owned()),
+        Existing::Empty => match pods {
+            Fact::Present(false) => None,
+            Fact::Present(true) => {
+                Some("holds Pods; the policy adopts empty ones only (adopt.existing: empty)".to_owned())
+            }
+            _ => Some("whether it holds Pods could not be seen; try again in a moment".to_owned()),
+        },
+        Existing::Any => {
+            // As it was: a label that comes in the same request would choose itself.
+            let lacking = adopt
+                .selector
+                .iter()
+                .find(|(key, value)| request.old_label(key) != Some(value.as_str()));
+            lacking.map(|(key, value)| {
+                format!("does not carry {key}={value}, which the policy asks for (adopt.selector)")
+            })
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `owner-forged`: nobody makes another person answer for a preview.
 
-use super::{Draft, Facts, Request, Rule, annotation, preview_namespace};
+use super::{Draft, Facts, Request, Rule, annotation, birth, preview_namespace, trusted};
 use crate::keys;
 use crate::reason::Reason;
 use crate::violation::Violation;
@@ -11,14 +11,14 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, _: &Facts, draft: &mut Draft) {
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let (old, new) = (
         request.old_annotation(keys::OWNER),
         request.annotation(keys::OWNER),
     );
     let own_name = request.user.is_human() && new == Some(request.user.name.as_str());
-    let forged = if request.is_create() {
-        new.is_some() && !own_name
+    let forged = if birth(request) {
+        new.is_some() && !own_name && !trusted(request, facts)
     } else {
         old != new
     };

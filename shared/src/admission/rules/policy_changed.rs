@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, _: &Facts, draft: &mut Draft) {
+fn review(request: &Request, _: &Facts, draft: &mut Draft<'_>) {
     let (old, new) = (request.old_label(keys::POLICY), request.label(keys::POLICY));
     if old != new {
         let shown = |value: Option<&str>| value.unwrap_or("nothing").to_owned();

@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-fn review(request: &Request, facts: &Facts, draft: &mut Draft) {
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let name = grant::named_policy(request);
     if !facts.policies.contains_key(name) {
         let known: Vec<&str> = facts.policies.keys().map(String::as_str).collect();

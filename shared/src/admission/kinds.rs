@@ -1,0 +1,44 @@
+//! Which kinds are Kubernetes' own, and which requests come from its own control plane.
+
+use super::{Request, User};
+
+/// The groups that the API server itself serves. CRDs may end in `.k8s.io` as well (Gateway API, snapshots), hence a list.
+/// Source: <https://kubernetes.io/docs/reference/kubernetes-api/>.
+const BUILT_IN: [&str; 16] = [
+    "",
+    "admissionregistration.k8s.io",
+    "apps",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "storage.k8s.io",
+];
+
+/// Whether the kind is another vendor's.
+pub fn is_vendors(request: &Request) -> bool {
+    !BUILT_IN.contains(&request.group.as_str()) && request.sub_resource.is_empty()
+}
+
+/// Whether `user` is a part of the control plane: its own user, or a controller's account in `kube-system`.
+/// Source: `pkg/controller/controlplane` names; <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#controller-roles>.
+pub fn by_the_control_plane(user: &User) -> bool {
+    const CONTROLLERS: [&str; 4] = [
+        "endpoint-controller",
+        "endpointslice-controller",
+        "endpointslicemirroring-controller",
+        "generic-garbage-collector",
+    ];
+    user.name == "system:kube-controller-manager"
+        || user
+            .service_account()
+            .is_some_and(|(namespace, name)| namespace == "kube-system" && CONTROLLERS.contains(&name))
+}

@@ -1,0 +1,34 @@
+//! `kind-not-allowed`: a kind of another vendor may be a way out of the namespace: a claim makes a cloud database, a
+//! Kustomization applies anywhere, a CiliumNetworkPolicy opens what ours close.
+
+use super::{Draft, Facts, Request, Rule};
+use crate::admission::kinds;
+use crate::reason::Reason;
+use crate::violation::Violation;
+
+pub(super) const RULE: Rule = Rule {
+    reason: Reason::KindNotAllowed,
+    applies: kinds::is_vendors,
+    review,
+};
+
+fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
+    if facts.installation.is_cluster(&request.user) {
+        return;
+    }
+    let kind = if request.kind.is_empty() {
+        &request.resource
+    } else {
+        &request.kind
+    };
+    let wanted = format!("{}/{kind}", request.group);
+    let allowed = facts
+        .policy()
+        .is_some_and(|policy| policy.kinds.contains(&wanted));
+    if !allowed {
+        let message = format!("{wanted} is neither Kubernetes' own nor allowed by the policy");
+        let remedy =
+            format!("leave it out, or ask an administrator to add {wanted} to spec.kinds of the policy");
+        draft.deny(Violation::new(Reason::KindNotAllowed, "kind", message).remedy(remedy));
+    }
+}

@@ -1,0 +1,166 @@
+//! What a Pod would reach: by its variables, commands, probes and files, and by how it resolves names.
+
+use super::violation;
+use crate::admission::{Facts, Resolved};
+use crate::environment::{self, Fact, Sources, VALUE_LIMIT};
+use crate::networks::Networks;
+use crate::protected::{Bounds, Place};
+use crate::reason::Reason;
+use crate::violation::Violation;
+use serde_json::Value;
+
+/// Where words stand that a container runs, below the container.
+const COMMANDS: [&str; 7] = [
+    "/command",
+    "/args",
+    "/livenessProbe/exec/command",
+    "/readinessProbe/exec/command",
+    "/startupProbe/exec/command",
+    "/lifecycle/postStart/exec/command",
+    "/lifecycle/preStop/exec/command",
+];
+
+/// Where hosts stand that the kubelet calls for a container.
+const CALLED: [&str; 8] = [
+    "/livenessProbe/httpGet/host",
+    "/readinessProbe/httpGet/host",
+    "/startupProbe/httpGet/host",
+    "/livenessProbe/tcpSocket/host",
+    "/readinessProbe/tcpSocket/host",
+    "/startupProbe/tcpSocket/host",
+    "/lifecycle/postStart/httpGet/host",
+    "/lifecycle/preStop/httpGet/host",
+];
+
+/// By variables, commands and probes.
+pub(super) fn reached(pod: &Value, resolved: &[Resolved], bounds: &Bounds<'_>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for one in resolved {
+        let container = &pod["spec"][one.list][one.index];
+        let place = format!("spec.{}[{}]", one.list, one.index);
+        let name = container["name"].as_str().unwrap_or_default();
+        for variable in one.environment.effective() {
+            let reached = variable
+                .value
+                .as_deref()
+                .and_then(|value| bounds.reached(value, Place::Value));
+            if let Some((host, why)) = reached {
+                let message = format!(
+                    "container {name}, variable {}: host {host} is {why}",
+                    variable.name
+                );
+                found.push(violation(format!("{place}.env[{}]", variable.name), message));
+            }
+        }
+        commands(container, one, &place, bounds, &mut found);
+        for pointer in CALLED {
+            let host = container.pointer(pointer).and_then(Value::as_str);
+            if let Some((host, why)) = host.and_then(|host| Some((host, bounds.why(host)?))) {
+                let part = dotted(pointer);
+                found.push(violation(
+                    format!("{place}.{part}"),
+                    format!("container {name}, {part}: host {host} is {why}"),
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn commands(container: &Value, one: &Resolved, place: &str, bounds: &Bounds<'_>, found: &mut Vec<Violation>) {
+    let words = |pointer| {
+        container
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    if COMMANDS.iter().all(|pointer| words(pointer).next().is_none()) {
+        return;
+    }
+    let name = container["name"].as_str().unwrap_or_default();
+    let values = one.environment.values();
+    for pointer in COMMANDS {
+        let part = dotted(pointer);
+        for word in words(pointer).filter_map(Value::as_str) {
+            // The kubelet expands the first two as well; a shell would expand the others.
+            let field = format!("{place}.{part}");
+            let Some(word) = environment::expand(word, &values, VALUE_LIMIT) else {
+                let message = format!("container {name}, {part}: expands to more than {VALUE_LIMIT} bytes");
+                found.push(Violation::new(Reason::EnvironmentUnresolved, field, message));
+                continue;
+            };
+            if let Some((host, why)) = bounds.reached(&word, Place::Value) {
+                found.push(violation(
+                    field,
+                    format!("container {name}, {part}: host {host} is {why}"),
+                ));
+            }
+        }
+    }
+}
+
+fn dotted(pointer: &str) -> String {
+    pointer[1..].replace('/', ".")
+}
+
+/// By the contents of mounted ConfigMaps and Secrets.
+pub(super) fn files(pod: &Value, facts: &Facts, bounds: &Bounds<'_>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for mounted in environment::mounted(pod) {
+        let Fact::Present(data) = facts.data(&mounted.reference) else {
+            continue;
+        };
+        for (key, content) in data.iter().filter(|(key, _)| mounted.has(key)) {
+            if let Some((host, why)) = bounds.reached(content, Place::File) {
+                let (kind, name) = (mounted.reference.kind.name(), &mounted.reference.name);
+                let message = format!(
+                    "volume {}, file {key} of {kind} {name}: host {host} is {why}",
+                    mounted.volume
+                );
+                let remedy = "files are not rewritten here: write the preview's own host into it, or use: understudy clone";
+                found.push(violation(format!("spec.volumes[{}]", mounted.volume), message).remedy(remedy));
+            }
+        }
+    }
+    found
+}
+
+/// By what names mean in this Pod: aliases of hosts, search domains, resolvers of its own.
+pub(super) fn names(pod: &Value, facts: &Facts, bounds: &Bounds<'_>) -> Vec<Violation> {
+    let spec = &pod["spec"];
+    let list = |value: &'static str, of: &Value| of[value].as_array().cloned().unwrap_or_default();
+    let mut found = Vec::new();
+    for (index, alias) in list("hostAliases", spec).iter().enumerate() {
+        let address = alias["ip"].as_str().unwrap_or_default();
+        if let Some(why) = bounds.why(address) {
+            found.push(violation(
+                format!("spec.hostAliases[{index}].ip"),
+                format!("address {address} is {why}"),
+            ));
+        }
+    }
+    let config = &spec["dnsConfig"];
+    for (index, domain) in list("searches", config).iter().enumerate() {
+        let domain = domain.as_str().unwrap_or_default();
+        if let Some(why) = facts.protected.why_search(domain) {
+            let message = format!("bare names would be looked up in {domain}, which is {why}");
+            found.push(violation(format!("spec.dnsConfig.searches[{index}]"), message));
+        }
+    }
+    let known = facts
+        .policy()
+        .map(|policy| Networks::parse(&policy.network.egress.cidrs))
+        .unwrap_or_default();
+    for (index, server) in list("nameservers", config).iter().enumerate() {
+        let server = server.as_str().unwrap_or_default();
+        if !server.parse().is_ok_and(|server| known.contain(server)) {
+            let message =
+                format!("names would mean what the server {server} says, and nobody here knows what that is");
+            let remedy =
+                "leave it out, or ask an administrator to list it in spec.network.egress.cidrs of the policy";
+            found.push(violation(format!("spec.dnsConfig.nameservers[{index}]"), message).remedy(remedy));
+        }
+    }
+    found
+}

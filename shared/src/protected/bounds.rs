@@ -1,0 +1,134 @@
+//! Where a name leads from inside one preview, and what is out of bounds there.
+//!
+//! A host is matched by what it means: through the Services it names, by address, whatever the spelling. A bare name is
+//! the preview's own Service, unless that Service leads elsewhere.
+
+use super::Protected;
+use crate::connection::{self, Connection};
+use crate::host::{self, Candidate};
+use crate::services::Services;
+use percent_encoding::percent_decode_str;
+use std::collections::BTreeMap;
+
+/// How far one alias may lead to the next.
+const HOPS: usize = 4;
+
+/// Where a text stands: how certain it must be that a part of it is a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A variable or an argument: every dotted part may be a host.
+    Value,
+    /// A file: full of dotted names that are no hosts (`com.acme.shop`). A part counts where it stands as a host does, or
+    /// is known to be one.
+    File,
+}
+
+/// What one preview may not reach, with what is known of where names lead.
+#[derive(Clone, Debug)]
+pub struct Bounds<'f> {
+    protected: &'f Protected,
+    services: &'f Services,
+    namespace: &'f str,
+    /// The preview's own Services that lead out of bounds.
+    aliases: BTreeMap<String, String>,
+}
+
+impl<'f> Bounds<'f> {
+    /// Without the preview's own aliases.
+    pub(super) fn new(protected: &'f Protected, services: &'f Services, namespace: &'f str) -> Self {
+        Bounds {
+            protected,
+            services,
+            namespace,
+            aliases: BTreeMap::new(),
+        }
+    }
+
+    /// The bounds of the preview `namespace`.
+    pub fn of(protected: &'f Protected, services: &'f Services, namespace: &'f str) -> Self {
+        let aliases = protected.aliases(services, namespace);
+        Bounds {
+            aliases,
+            ..Bounds::new(protected, services, namespace)
+        }
+    }
+
+    /// Why `host` is out of bounds, as the end of the sentence "`host` is …".
+    pub fn why(&self, host: &str) -> Option<String> {
+        self.follow(host, 0)
+    }
+
+    fn follow(&self, host: &str, hops: usize) -> Option<String> {
+        if let Some(why) = self.protected.why(host) {
+            return Some(why);
+        }
+        let (name, namespace) = host::service(host)?;
+        self.service(namespace.as_deref().unwrap_or(self.namespace), &name, hops)
+    }
+
+    /// Why the Service `name` of `namespace` leads out of bounds.
+    pub(super) fn service(&self, namespace: &str, name: &str, hops: usize) -> Option<String> {
+        if hops >= HOPS {
+            return Some("an alias of aliases whose end is not in sight".to_owned());
+        }
+        let external = self.services.get(namespace, name)?.external_name.as_deref()?;
+        let why = self.follow(external, hops + 1)?;
+        Some(format!("an alias of {external}, which is {why}"))
+    }
+
+    /// The first host in `text` that is out of bounds, and why: by the connection that the text is, else by what is
+    /// written anywhere in it.
+    pub fn reached(&self, text: &str, place: Place) -> Option<(String, String)> {
+        let text = &*host::tidy(text);
+        let by_connection = Connection::parse(text).and_then(|connection| {
+            let mut hosts = connection.hosts().into_iter();
+            hosts.find_map(|host| self.why(&host.name).map(|why| (host.name.clone(), why)))
+        });
+        let found = by_connection.or_else(|| self.written(text, place)).or_else(|| {
+            // What no parser of ours takes for a connection may still be one for a driver, percent-encoding included.
+            let decoded = text
+                .contains('%')
+                .then(|| percent_decode_str(text).decode_utf8_lossy());
+            decoded.and_then(|decoded| self.written(&decoded, place))
+        });
+        found.map(|(host, why)| match connection::unbranchable(text) {
+            Some(kind) => (host, format!("{why}; no provider can branch {kind}")),
+            None => (host, why),
+        })
+    }
+
+    fn written(&self, text: &str, place: Place) -> Option<(String, String)> {
+        host::candidates(text)
+            .find_map(|candidate| self.counts(&candidate, place))
+            .or_else(|| self.sixth(text))
+    }
+
+    fn counts(&self, candidate: &Candidate<'_>, place: Place) -> Option<(String, String)> {
+        let host = candidate.text;
+        let found = |why| Some((host.to_owned(), why));
+        if !host.trim_end_matches('.').contains('.') {
+            let alias = || self.aliases.get(&host.to_ascii_lowercase()).cloned();
+            let spelt = || host::numeric(host).and_then(|_| self.protected.why(host));
+            return (place == Place::Value || candidate.is_placed())
+                .then(alias)
+                .flatten()
+                .or_else(spelt)
+                .and_then(found);
+        }
+        let certain = place == Place::Value
+            || candidate.is_placed()
+            || host::canonical(host).ends_with(".svc")
+            || self.protected.knows(host);
+        certain.then(|| self.why(host)).flatten().and_then(found)
+    }
+
+    /// Addresses of IPv6, which no run of host characters holds.
+    fn sixth(&self, text: &str) -> Option<(String, String)> {
+        if !self.protected.has_ipv6() {
+            return None;
+        }
+        let runs = text.split(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.'));
+        let mut long = runs.filter(|run| run.matches(':').count() > 1);
+        long.find_map(|run| self.protected.why(run).map(|why| (run.to_owned(), why)))
+    }
+}

@@ -1,0 +1,83 @@
+//! Where the Services of the cluster lead: followed, and kept as little as that.
+//!
+//! No store of whole Services: a cluster has thousands, and of each only addresses and an alias matter here.
+
+use crate::facts::memory::report;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Service as Object;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use understudy::services::{Service, Services};
+
+/// The Services as known now.
+#[derive(Clone, Default)]
+pub struct Directory(Arc<Mutex<Arc<Services>>>);
+
+impl Directory {
+    /// What is known now.
+    pub fn services(&self) -> Arc<Services> {
+        self.0.lock().expect("no panic while held").clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Services)) {
+        change(Arc::make_mut(&mut self.0.lock().expect("no panic while held")));
+    }
+}
+
+/// Follows all Services; `filled` becomes `true` once they have been listed, `changed` is called at each change.
+pub async fn follow(client: Client, directory: Directory, filled: watch::Sender<bool>, changed: impl Fn()) {
+    let api: Api<Object> = Api::all(client);
+    let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
+    let mut listing = Services::default();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Init) => listing = Services::default(),
+            Ok(watcher::Event::InitApply(object)) => put(&mut listing, &object),
+            Ok(watcher::Event::InitDone) => {
+                let listed = std::mem::take(&mut listing);
+                directory.change(|services| *services = listed);
+                let _ = filled.send(true);
+            }
+            Ok(watcher::Event::Apply(object)) => directory.change(|services| put(services, &object)),
+            Ok(watcher::Event::Delete(object)) => directory.change(|services| {
+                let (namespace, name) = place(&object);
+                services.remove(namespace, name);
+            }),
+            Err(error) => {
+                report(&Err(error), "services");
+                continue;
+            }
+        }
+        changed();
+    }
+}
+
+fn place(object: &Object) -> (&str, &str) {
+    (
+        object.metadata.namespace.as_deref().unwrap_or_default(),
+        object.metadata.name.as_deref().unwrap_or_default(),
+    )
+}
+
+fn put(services: &mut Services, object: &Object) {
+    let (namespace, name) = place(object);
+    services.put(namespace, name, read(object));
+}
+
+fn read(object: &Object) -> Service {
+    let Some(spec) = &object.spec else {
+        return Service::default();
+    };
+    let alias = spec.type_.as_deref() == Some("ExternalName");
+    let single = spec.cluster_ip.iter();
+    let addresses = spec.cluster_ips.iter().flatten().chain(single);
+    let mut cluster_ips: Vec<_> = addresses.filter_map(|address| address.parse().ok()).collect();
+    cluster_ips.dedup();
+    Service {
+        cluster_ips,
+        external_name: spec.external_name.clone().filter(|_| alias),
+    }
+}
