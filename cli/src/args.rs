@@ -21,11 +21,14 @@ use std::path::PathBuf;
         Look after it:\n  \
         extend    Move the end of a preview's lease\n  \
         destroy   End a preview now: routes, workloads, database branches, namespace\n\n\
+        Look before you leap:\n  \
+        check     Say what admission would answer to a manifest, with a cluster's facts or without one\n\n\
         Look after Understudy:\n  \
         doctor    Say what of the installation does not work, why, and the command that mends it\n\n\
         Options:\n{options}\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no cluster, 4 no rights, 5 refused, 6 not found,\n\
-        7 taken, 8 not installed, 9 not in time, 12 doctor found something broken, 130 interrupted"
+        7 taken, 8 not installed, 9 not in time, 10 check: would be refused, 11 check: not decidable,\n\
+        12 doctor: something does not work, 130 interrupted"
 )]
 pub struct Cli {
     /// Options of every verb.
@@ -80,6 +83,13 @@ pub enum Verb {
     Extend(Extend),
     /// End a preview now: routes, workloads, database branches, namespace.
     Destroy(Destroy),
+    /// Say what admission would answer to a manifest, with a cluster's facts or without one.
+    ///
+    /// By the very rules and in the very words of the cluster. A workload is checked as itself and as the Pod it would make.
+    /// Without --cluster: policies come from files, ConfigMaps and Secrets from the manifest itself, and the namespace is
+    /// taken for a preview whose guardrails and databases are ready. With --cluster and no file: what would be refused in
+    /// the previews whose policy only observes (enforcement: warn).
+    Check(Check),
     /// Say what of the installation does not work, why, and the command that mends it.
     ///
     /// Looks with your own rights and changes nothing; what you may not read is said to be unknown. A preview and a golden
@@ -172,6 +182,40 @@ pub struct Destroy {
     /// How long --wait waits
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     pub timeout: String,
+}
+
+/// `understudy check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Manifest in YAML or JSON, - for stdin; may be repeated
+    #[arg(
+        long = "file",
+        short,
+        value_name = "FILE",
+        required_unless_present = "cluster"
+    )]
+    pub files: Vec<PathBuf>,
+    /// The user who would ask [default: with --cluster you, else nobody in particular]
+    #[arg(long = "as", value_name = "USER")]
+    pub user: Option<String>,
+    /// A group of that user; may be repeated
+    #[arg(long = "as-group", value_name = "GROUP", requires = "user")]
+    pub groups: Vec<String>,
+    /// Where objects go that name no namespace [default: with --cluster the context's, else preview]
+    #[arg(long, short)]
+    pub namespace: Option<String>,
+    /// Labels of that namespace, which is then taken for a preview
+    #[arg(long, value_name = "KEY=VALUE,…", value_delimiter = ',')]
+    pub namespace_labels: Vec<String>,
+    /// PreviewPolicies in YAML or JSON; with --cluster they take the place of its own; may be repeated
+    #[arg(long = "policy-file", value_name = "FILE")]
+    pub policy_files: Vec<PathBuf>,
+    /// Check with the cluster's policies, goldens, namespaces, Services, ConfigMaps and Secrets, as far as you may read them
+    #[arg(long)]
+    pub cluster: bool,
+    /// Format on stdout
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
 }
 
 /// `understudy doctor`.

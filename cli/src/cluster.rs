@@ -7,14 +7,16 @@ mod failure;
 mod inspect;
 mod read;
 mod seen;
+mod world;
 mod write;
 
 pub use apply::{Known, Outcome};
 pub use connect::connect;
 pub use failure::{explain, not_found};
-pub use inspect::{CONFIGURATION, Inspection, LEADER, Right, SERVICE, Trial};
+pub use inspect::{CONFIGURATION, HOME, Inspection, LEADER, Right, SERVICE, Trial};
 pub use read::{Existing, Workloads};
 pub use seen::Seen;
+pub use world::as_charted;
 
 use kube::Client;
 use kube::discovery::ApiResource;

@@ -1,5 +1,6 @@
 //! What is done: one file a verb.
 
+mod check;
 mod clone;
 mod describe;
 mod destroy;
@@ -22,6 +23,7 @@ enum Task {
     Describe(String, Output),
     Extend(settings::Extend),
     Destroy(settings::Destroy),
+    Check(settings::Check),
     Doctor(settings::Doctor),
 }
 
@@ -33,6 +35,7 @@ impl Task {
             Verb::Describe(args) => Task::Describe(settings::preview(args.name)?, args.output),
             Verb::Extend(args) => Task::Extend(settings::Extend::new(args)?),
             Verb::Destroy(args) => Task::Destroy(settings::Destroy::new(args)?),
+            Verb::Check(args) => Task::Check(settings::Check::new(args)?),
             Verb::Doctor(args) => Task::Doctor(settings::Doctor::new(args)?),
         })
     }
@@ -42,6 +45,10 @@ impl Task {
 pub async fn run(cli: Cli, printer: &Printer) -> Result<(), Failure> {
     let connection = Connection::new(&cli.global);
     let task = Task::new(cli.verb)?;
+    let task = match task {
+        Task::Check(settings) if !settings.cluster => return check::run(None, settings, printer).await,
+        task => task,
+    };
     let cluster = connect(&connection).await?;
     let done = match task {
         Task::Clone(settings) => clone::run(&cluster, *settings, printer).await,
@@ -49,6 +56,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<(), Failure> {
         Task::Describe(name, output) => describe::run(&cluster, &name, output, printer).await,
         Task::Extend(settings) => extend::run(&cluster, settings, printer).await,
         Task::Destroy(settings) => destroy::run(&cluster, settings, printer).await,
+        Task::Check(settings) => check::run(Some(&cluster), settings, printer).await,
         Task::Doctor(settings) => doctor::run(&cluster, settings, printer).await,
     };
     done.map_err(|failure| match failure.exit {

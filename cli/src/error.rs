@@ -26,6 +26,10 @@ pub enum Exit {
     NotInstalled = 8,
     /// Not done within the time given.
     NotInTime = 9,
+    /// `check`: admission would refuse something.
+    WouldRefuse = 10,
+    /// `check`: facts are missing to decide.
+    Undecided = 11,
     /// `doctor` found something that does not work.
     Unsound = 12,
     /// Stopped by Ctrl-C.

@@ -4,6 +4,7 @@
 //! ([`understudy::clone`]); this crate reads the cluster, prints, and applies. One file holds the client: `cluster`.
 
 mod args;
+mod check;
 mod cluster;
 mod commands;
 mod error;

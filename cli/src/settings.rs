@@ -1,9 +1,12 @@
 //! What is meant by what was typed: texts are read once, here; mistakes are named before any cluster is asked.
 
 use crate::args;
+use crate::check::groups_of;
 use crate::error::{Exit, Failure};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+use understudy::admission::User;
 use understudy::clone::{CloneSpec, ImageOverride, LeaveOut};
 use understudy::lifetime::Lifetime;
 use understudy::names;
@@ -56,6 +59,25 @@ pub struct Destroy {
     pub yes: bool,
     /// How long to wait until it is gone, if at all.
     pub wait: Option<Duration>,
+}
+
+/// What `check` is to judge.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The manifests; `-` is stdin.
+    pub files: Vec<PathBuf>,
+    /// Who would ask, where that was said.
+    pub user: Option<User>,
+    /// Where objects go that name no namespace, where that was said.
+    pub namespace: Option<String>,
+    /// Labels of that namespace, where they were given.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Files of policies.
+    pub policy_files: Vec<PathBuf>,
+    /// Whether a cluster is asked for facts.
+    pub cluster: bool,
+    /// Format on stdout.
+    pub output: Output,
 }
 
 /// What `doctor` is to look at.
@@ -167,6 +189,37 @@ impl Destroy {
             name: preview(args.name)?,
             yes: args.yes,
             wait: args.wait.then(|| duration(timeout)),
+        })
+    }
+}
+
+impl Check {
+    /// Reads what was typed.
+    pub fn new(args: args::Check) -> Result<Self, Failure> {
+        let pair = |text: &String| {
+            let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+            pair.map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .ok_or_else(|| mistaken(vec![format!("--namespace-labels {text:?} must be KEY=VALUE")]))
+        };
+        let labels: BTreeMap<_, _> = args.namespace_labels.iter().map(pair).collect::<Result<_, _>>()?;
+        let user = args.user.map(|name| {
+            let mut user = User {
+                name,
+                groups: args.groups,
+            };
+            let account = user.service_account().map(|(namespace, _)| groups_of(namespace));
+            user.groups
+                .extend(account.unwrap_or_else(|| vec!["system:authenticated".to_owned()]));
+            user
+        });
+        Ok(Check {
+            files: args.files,
+            user,
+            namespace: args.namespace.map(preview).transpose()?,
+            labels: (!labels.is_empty()).then_some(labels),
+            policy_files: args.policy_files,
+            cluster: args.cluster,
+            output: args.output,
         })
     }
 }

@@ -34,7 +34,7 @@ pub const SERVICE: &str = "understudy-webhook";
 /// Name of the leader's Lease.
 pub const LEADER: &str = "understudy-controller";
 /// Where the chart is installed, unless somebody chose another namespace.
-const NAMESPACE: &str = "understudy-system";
+pub const HOME: &str = "understudy-system";
 
 /// A right that one of our identities needs.
 #[derive(Clone, Copy, Debug)]
@@ -132,17 +132,8 @@ impl Cluster {
         };
         let version = (number(&info.major), number(&info.minor), info.git_version);
 
-        let (mutating, validating) = futures::join!(
-            self.look(Api::<MutatingWebhookConfiguration>::all, CONFIGURATION),
-            self.look(Api::<ValidatingWebhookConfiguration>::all, CONFIGURATION),
-        );
-        let configurations = [
-            mutating.map(|found| json!(found)),
-            validating.map(|found| json!(found)),
-        ];
-        let namespace = namespace
-            .or_else(|| configurations.iter().find_map(named_namespace))
-            .unwrap_or_else(|| NAMESPACE.to_owned());
+        let configurations = self.configurations().await;
+        let namespace = namespace.unwrap_or_else(|| home(&configurations));
 
         let home = namespace.as_str();
         let slices = ListParams::default().labels(&format!("kubernetes.io/service-name={SERVICE}"));
@@ -209,6 +200,23 @@ impl Cluster {
             namespaces: namespaces.map(|all| all.into_iter().filter(is_labelled).collect()),
             namespace,
         })
+    }
+
+    /// The mutating and the validating configuration, as JSON.
+    async fn configurations(&self) -> [Seen<Value>; 2] {
+        let (mutating, validating) = futures::join!(
+            self.look(Api::<MutatingWebhookConfiguration>::all, CONFIGURATION),
+            self.look(Api::<ValidatingWebhookConfiguration>::all, CONFIGURATION),
+        );
+        [
+            mutating.map(|found| json!(found)),
+            validating.map(|found| json!(found)),
+        ]
+    }
+
+    /// Where Understudy is installed, as far as that can be seen.
+    pub async fn home(&self) -> String {
+        home(&self.configurations().await)
     }
 
     async fn look<K>(&self, api: impl Fn(kube::Client) -> Api<K>, name: &str) -> Seen<K>
@@ -330,6 +338,11 @@ impl Cluster {
         });
         reads.buffer_unordered(PARALLEL).collect().await
     }
+}
+
+fn home(configurations: &[Seen<Value>; 2]) -> String {
+    let named = configurations.iter().find_map(named_namespace);
+    named.unwrap_or_else(|| HOME.to_owned())
 }
 
 /// The namespace of the Service that a configuration calls.

@@ -18,7 +18,7 @@ use understudy::preview::{Preview, is_golden};
 /// What the cluster serves, once it is known that Understudy is installed in it.
 pub struct Installed {
     /// Every namespaced resource that can be listed.
-    listable: Vec<ApiResource>,
+    pub listable: Vec<ApiResource>,
     /// Every policy by name.
     pub policies: BTreeMap<String, PreviewPolicySpec>,
 }
@@ -68,7 +68,7 @@ impl Cluster {
         })
     }
 
-    async fn discover(&self) -> Result<Discovery, Failure> {
+    pub(super) async fn discover(&self) -> Result<Discovery, Failure> {
         let what = format!("cannot ask {} what it serves", self.url);
         match Discovery::new(self.client.clone()).run_aggregated().await {
             Ok(discovery) => Ok(discovery),
