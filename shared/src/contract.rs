@@ -114,7 +114,8 @@ pub const KEYS: &[Key] = &[
     annotation(keys::TTL, Anyone, Anyone),
     annotation(keys::ON_EXPIRY, Anyone, Anyone),
     annotation(keys::EXPIRES_AT, Admission, Anyone),
-    annotation(keys::ADOPTED_AT, Admission, Nobody),
+    // The controller, where a policy that only observed begins to enforce: the lease counts from then on.
+    annotation(keys::ADOPTED_AT, Admission, Controller),
     annotation(keys::CREATOR, Admission, Nobody),
     Key {
         name: keys::OWNER,

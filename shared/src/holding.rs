@@ -1,6 +1,6 @@
 //! What the controller does with a Pod that admission held, or never saw.
 
-use crate::admission::{Decision, Facts, Request, User, controller_kind, review};
+use crate::admission::{Decision, Facts, Request, User, containers, controller_kind, review};
 use crate::guardrails;
 use crate::keys;
 use crate::reason::Reason;
@@ -17,12 +17,31 @@ pub enum PodAction {
     Replace,
     /// Delete it: it came before the limits and asks for more of this resource than they allow.
     Remove(String),
-    /// It was never reviewed and nothing would make it again: say so, keep the preview from being called ready.
-    Report,
+    /// Delete it: what it reads has changed since its review, and would lead where it must not; says what.
+    Renew(String),
+    /// It came in unreviewed, nothing would make it again, and it is not as it should be: say what is wrong, keep the
+    /// preview from being called ready.
+    Report(String),
+}
+
+/// What is in force in the preview of a Pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InForce {
+    /// The preview is sealed.
+    pub sealed: bool,
+    /// Every branch is ready.
+    pub branches_ready: bool,
+    /// What a Pod reads may have changed since its review.
+    pub reread: bool,
 }
 
 /// The action for `pod`, given what is in force. `facts` are those its review would have now.
-pub fn action(pod: &Value, sealed: bool, branches_ready: bool, facts: &Facts) -> PodAction {
+pub fn action(pod: &Value, in_force: InForce, facts: &Facts) -> PodAction {
+    let InForce {
+        sealed,
+        branches_ready,
+        reread,
+    } = in_force;
     if !pod["metadata"]["deletionTimestamp"].is_null() || is_finished(pod) {
         return PodAction::Leave;
     }
@@ -34,7 +53,17 @@ pub fn action(pod: &Value, sealed: bool, branches_ready: bool, facts: &Facts) ->
         return if replaceable {
             PodAction::Replace
         } else {
-            PodAction::Report
+            // Nobody makes it again, so it is reviewed where it stands.
+            let unread = || {
+                again(pod, facts)
+                    .reasons()
+                    .contains(&Reason::EnvironmentUnresolved)
+            };
+            match objection(pod, facts) {
+                Some(why) => PodAction::Report(why),
+                None if unread() => PodAction::Report("what it reads cannot be read".to_owned()),
+                None => PodAction::Leave,
+            }
         };
     }
     if has_gate(pod, keys::GATE_REVIEW) {
@@ -48,6 +77,11 @@ pub fn action(pod: &Value, sealed: bool, branches_ready: bool, facts: &Facts) ->
         } else {
             PodAction::Leave
         };
+    }
+    if (reread || reads_itself(pod))
+        && let Some(why) = objection(pod, facts)
+    {
+        return PodAction::Renew(why);
     }
     let limits = facts.policy().map(|policy| &policy.limits);
     if sealed
@@ -69,6 +103,50 @@ pub fn action(pod: &Value, sealed: bool, branches_ready: bool, facts: &Facts) ->
         PodAction::Leave
     } else {
         PodAction::Lift(lifted)
+    }
+}
+
+/// Whether what has to be read for `pod` has to be read now, to decide on it.
+pub fn needs_sources(pod: &Value, in_force: InForce) -> bool {
+    let unreviewed = pod["metadata"]["annotations"][keys::REVIEWED].is_null();
+    let again = in_force.sealed && has_gate(pod, keys::GATE_REVIEW);
+    unreviewed || again || in_force.reread || reads_itself(pod)
+}
+
+/// Whether a variable of `pod` comes from its own labels or annotations, which may change while it runs.
+fn reads_itself(pod: &Value) -> bool {
+    let of_itself = |entry: &Value| {
+        let path = entry["valueFrom"]["fieldRef"]["fieldPath"]
+            .as_str()
+            .unwrap_or_default();
+        path.starts_with("metadata.annotations") || path.starts_with("metadata.labels")
+    };
+    containers(pod).any(|(_, _, container)| container["env"].as_array().into_iter().flatten().any(of_itself))
+}
+
+/// What a review would refuse or rewrite of what `pod` holds now; `None` when nothing, or when that cannot be told now.
+fn objection(pod: &Value, facts: &Facts) -> Option<String> {
+    let about = |reason: &Reason| {
+        matches!(
+            reason,
+            Reason::ProtectedEndpoint
+                | Reason::DatabaseRewritten
+                | Reason::SecretCopied
+                | Reason::Quarantined
+                | Reason::UnreadableEnvironment
+                | Reason::IdentityDropped
+        )
+    };
+    match again(pod, facts) {
+        Decision::Deny(violations) => {
+            let found = violations.iter().find(|violation| about(&violation.reason));
+            found.map(|violation| format!("{}: {}", violation.reason, violation.message))
+        }
+        Decision::Patch { notes, .. } => {
+            let found = notes.iter().find(|note| about(&note.reason));
+            found.map(|note| format!("{}: {} is not as it would be today", note.reason, note.field))
+        }
+        Decision::Allow { .. } | Decision::Observed { .. } => None,
     }
 }
 

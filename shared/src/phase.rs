@@ -67,6 +67,8 @@ pub struct Observed {
     pub unready_branches: usize,
     /// Branches that cannot be made.
     pub failed_branches: usize,
+    /// Something came in unreviewed and is not as it should be.
+    pub unfit: bool,
     /// Pods that have not finished and are not ready.
     pub unready_pods: usize,
 }
@@ -77,7 +79,8 @@ pub fn phase(observed: Observed) -> Phase {
         Observed { over: true, .. } => Phase::Expired,
         Observed {
             failed_branches: 1.., ..
-        } => Phase::Failed,
+        }
+        | Observed { unfit: true, .. } => Phase::Failed,
         Observed { sealed: false, .. }
         | Observed {
             unready_branches: 1..,

@@ -90,6 +90,8 @@ pub struct Preview {
     pub created: Option<Timestamp>,
     /// Whether it existed before it became a preview: its end is then nobody's but a person's.
     pub adopted: bool,
+    /// Whether its policy only observed when it was looked at last.
+    pub observed: bool,
     /// Whether it is to be destroyed when its lease is over.
     pub destroyed_at_end: bool,
     /// Its lease as written; `None` where `expires-at` is missing or unreadable.
@@ -118,7 +120,7 @@ impl Preview {
         let adopted = labels.get(keys::ORIGIN).is_some_and(|origin| origin == "adopted");
         let adopted_at = annotations.get(keys::ADOPTED_AT).and_then(|at| at.parse().ok());
         let born = metadata.creation_timestamp.as_ref().map(|time| time.0);
-        let created = adopted_at.filter(|_| adopted).or(born);
+        let created = adopted_at.or(born);
         let destroy = annotations
             .get(keys::ON_EXPIRY)
             .is_some_and(|what| what == "destroy");
@@ -140,6 +142,7 @@ impl Preview {
             owner: annotations.get(keys::OWNER).cloned(),
             created,
             adopted,
+            observed: labels.contains_key(keys::ENFORCEMENT),
             destroyed_at_end: destroy || !adopted,
             lease: created
                 .zip(expires_at)

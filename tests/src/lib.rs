@@ -5,6 +5,7 @@
 //! the package it runs.
 
 pub mod demo;
+pub mod previews;
 pub mod programs;
 pub mod shop;
 pub mod testbed;

@@ -5,17 +5,21 @@
 //! is idempotent and may end anywhere; what ends a preview is decided on a fresh read. Failure: losing the Lease ends the
 //! process, and another one goes on.
 
+mod belonging;
 mod branches;
 mod certificates;
 mod context;
+mod environments;
 mod error;
 mod finish;
+mod observe;
 mod pods;
 mod reconcile;
 mod removal;
 mod routes;
 mod seal;
 mod status;
+mod survey;
 mod sweep;
 
 use crate::args::{Certificates, Control};
@@ -23,6 +27,7 @@ use crate::shutdown;
 use crate::start::{self, Started};
 use anyhow::Context as _;
 use context::Context;
+use environments::Environments;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube_lease_manager::LeaseManagerBuilder;
@@ -70,13 +75,20 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
         .await
         .context("failed to identify the cluster")?;
     let cluster = cluster.metadata.uid.unwrap_or_default();
-    let context = Arc::new(Context::new(client, installation, memory, metrics, cluster));
+    let (environments, changed) = Environments::new();
+    let context = Arc::new(Context::new(client, installation, memory, metrics, cluster, environments));
     let often = Duration::from_secs(settings.certificate_seconds);
     let certificates = certificates::keep(context.client.clone(), settings.names(), often);
+    let belonging = belonging::keep(
+        context.client.clone(),
+        &settings.installed.namespace,
+        &settings.configuration,
+    );
     let sweeping = sweep::keep(context.clone(), Duration::from_secs(settings.sweep_seconds));
     let result = tokio::select! {
-        () = reconcile::run(context) => Ok(()),
+        () = reconcile::run(context, changed) => Ok(()),
         () = certificates => Ok(()),
+        () = belonging => Ok(()),
         () = sweeping => Ok(()),
         _ = leads.wait_for(|leads| !*leads) => Err(anyhow::anyhow!("lost the Lease {LEASE}; another process leads now")),
         () = shutdown::begun(stopping) => Ok(()),

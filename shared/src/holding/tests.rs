@@ -22,6 +22,15 @@ fn facts() -> Facts {
     }
 }
 
+fn act(pod: &Value, sealed: bool, branches_ready: bool, facts: &Facts) -> PodAction {
+    let in_force = InForce {
+        sealed,
+        branches_ready,
+        reread: false,
+    };
+    action(pod, in_force, facts)
+}
+
 fn held(owner: Option<&str>, gates: &[&str]) -> Value {
     let mut pod = json!({
         "metadata": { "name": "web", "annotations": { keys::REVIEWED: "v1" } },
@@ -42,13 +51,13 @@ fn gates_come_off_one_by_one_and_only_ours() {
         None,
         &[keys::GATE_GUARDRAILS, keys::GATE_DATABASE, "example.com/other"],
     );
-    assert_eq!(action(&pod, false, true, &facts()), PodAction::Leave);
+    assert_eq!(act(&pod, false, true, &facts()), PodAction::Leave);
     assert_eq!(
-        action(&pod, true, false, &facts()),
+        act(&pod, true, false, &facts()),
         PodAction::Lift(vec![keys::GATE_GUARDRAILS])
     );
     let both = [keys::GATE_GUARDRAILS, keys::GATE_DATABASE];
-    assert_eq!(action(&pod, true, true, &facts()), PodAction::Lift(both.to_vec()));
+    assert_eq!(act(&pod, true, true, &facts()), PodAction::Lift(both.to_vec()));
     assert_eq!(
         remaining_gates(&pod, &both),
         [json!({ "name": "example.com/other" })]
@@ -58,7 +67,7 @@ fn gates_come_off_one_by_one_and_only_ours() {
 #[test]
 fn a_pod_without_facts_is_replaced_once_they_are_there() {
     let pod = held(Some("ReplicaSet"), &[keys::GATE_REVIEW]);
-    assert_eq!(action(&pod, true, true, &facts()), PodAction::Leave);
+    assert_eq!(act(&pod, true, true, &facts()), PodAction::Leave);
     let mut there = facts();
     there.sources.insert(
         Reference {
@@ -67,8 +76,8 @@ fn a_pod_without_facts_is_replaced_once_they_are_there() {
         },
         Fact::Present(Default::default()),
     );
-    assert_eq!(action(&pod, false, true, &there), PodAction::Leave);
-    assert_eq!(action(&pod, true, true, &there), PodAction::Replace);
+    assert_eq!(act(&pod, false, true, &there), PodAction::Leave);
+    assert_eq!(act(&pod, true, true, &there), PodAction::Replace);
 }
 
 #[test]
@@ -83,31 +92,102 @@ fn what_nothing_makes_again_is_never_deleted() {
     );
     for owner in [None, Some("Job")] {
         assert_eq!(
-            action(&held(owner, &[keys::GATE_REVIEW]), true, true, &there),
+            act(&held(owner, &[keys::GATE_REVIEW]), true, true, &there),
             PodAction::Leave
         );
         let mut unmarked = held(owner, &[]);
         unmarked["metadata"]["annotations"] = Value::Null;
-        assert_eq!(action(&unmarked, true, true, &there), PodAction::Report);
+        assert_eq!(
+            act(&unmarked, true, true, &there),
+            PodAction::Leave,
+            "reviewed in place"
+        );
+        assert!(
+            matches!(act(&unmarked, true, true, &facts()), PodAction::Report(_)),
+            "nobody could look"
+        );
+        unmarked["spec"]["volumes"] = json!([{ "name": "s", "csi": { "driver": "x" } }]);
+        assert!(matches!(act(&unmarked, true, true, &there), PodAction::Report(_)));
     }
+}
+
+#[test]
+fn a_pod_whose_environment_went_stale_is_replaced() {
+    // C22
+    let mut there = facts();
+    let mut leads = |to: &str| {
+        let reference = Reference {
+            kind: Kind::Secret,
+            name: "late".to_owned(),
+        };
+        there.sources.insert(
+            reference,
+            Fact::Present([("URL".to_owned(), to.to_owned())].into()),
+        );
+        there.protected = Arc::new(crate::protected::Protected::new(
+            ["shop".to_owned()],
+            [],
+            &Default::default(),
+        ));
+        there.clone()
+    };
+    let pod = held(Some("ReplicaSet"), &[]);
+    let reread = InForce {
+        sealed: true,
+        branches_ready: true,
+        reread: true,
+    };
+    assert_eq!(action(&pod, reread, &leads("http://api/")), PodAction::Leave);
+    let stale = leads("http://api.shop/");
+    let PodAction::Renew(why) = action(&pod, reread, &stale) else {
+        panic!("kept")
+    };
+    assert!(why.starts_with("protected-endpoint: "), "{why}");
+    assert_eq!(
+        action(
+            &pod,
+            InForce {
+                reread: false,
+                ..reread
+            },
+            &stale
+        ),
+        PodAction::Leave
+    );
+}
+
+#[test]
+fn a_pod_that_reads_its_own_annotations_is_looked_at_whenever_it_changes() {
+    let mut there = facts();
+    there.protected = Arc::new(crate::protected::Protected::new(
+        ["shop".to_owned()],
+        [],
+        &Default::default(),
+    ));
+    let mut pod = held(None, &[]);
+    pod["spec"]["containers"][0] = json!({ "name": "web", "env": [
+        { "name": "URL", "valueFrom": { "fieldRef": { "fieldPath": "metadata.annotations['url']" } } }] });
+    assert_eq!(act(&pod, true, true, &there), PodAction::Leave);
+    pod["metadata"]["annotations"]["url"] = json!("http://api.shop/");
+    assert!(matches!(act(&pod, true, true, &there), PodAction::Renew(_)));
 }
 
 #[test]
 fn an_unreviewed_pod_is_replaced_and_a_dying_one_left_alone() {
     let mut pod = held(Some("StatefulSet"), &[]);
     pod["metadata"]["annotations"] = Value::Null;
-    assert_eq!(action(&pod, false, false, &facts()), PodAction::Replace);
+    assert_eq!(act(&pod, false, false, &facts()), PodAction::Replace);
     pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    assert_eq!(action(&pod, false, false, &facts()), PodAction::Leave);
+    assert_eq!(act(&pod, false, false, &facts()), PodAction::Leave);
 }
 
 #[test]
 fn what_came_before_the_limits_and_exceeds_them_is_removed() {
     let mut pod = held(None, &[keys::GATE_GUARDRAILS]);
     pod["spec"]["containers"][0]["resources"] = json!({ "limits": { "memory": "1Ti" } });
-    assert_eq!(action(&pod, false, true, &facts()), PodAction::Leave);
+    assert_eq!(act(&pod, false, true, &facts()), PodAction::Leave);
     assert_eq!(
-        action(&pod, true, true, &facts()),
+        act(&pod, true, true, &facts()),
         PodAction::Remove("memory".to_owned())
     );
 }

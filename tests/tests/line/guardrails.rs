@@ -13,7 +13,7 @@ use understudy::keys;
 use understudy_tests::testbed::{User, eventually};
 
 use crate::stage::{
-    SOON, assert_refused, client, make, make_pod, pod, preview, ready_preview, settled, stage, unique,
+    SOON, assert_refused, client, grant_everything, make, make_pod, pod, preview, ready_preview, settled, stage, unique,
 };
 
 const VAP: &str = "understudy-guardrails";
@@ -120,38 +120,6 @@ async fn guardrails_are_the_controllers_alone() {
     );
 }
 
-/// RBAC is not what holds a guardrail: the developer gets `admin` in the preview.
-async fn grant_everything(namespace: &str) {
-    let binding: RoleBinding = serde_json::from_value(json!({
-        "metadata": { "name": "everything" },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin" },
-        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "developer" }],
-    }))
-    .unwrap();
-    api::<RoleBinding>(User::Admin, namespace)
-        .await
-        .create(&PostParams::default(), &binding)
-        .await
-        .unwrap();
-    let quotas = api::<ResourceQuota>(User::Developer, namespace).await;
-    eventually(SOON, "the developer's new rights", || async {
-        // A dry run that changes nothing passes once RBAC knows.
-        let nothing = Patch::Merge(json!({}));
-        let params = PatchParams {
-            dry_run: true,
-            ..PatchParams::default()
-        };
-        match quotas.patch("understudy", &params, &nothing).await {
-            Err(kube::Error::Api(status)) if status.message.contains("cannot patch") => {
-                anyhow::bail!("{}", status.message)
-            }
-            _ => Ok(()),
-        }
-    })
-    .await
-    .unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_administrator_breaks_is_put_back_whole() {
     let name = ready_preview("rails").await;
@@ -215,9 +183,12 @@ async fn a_preview_takes_its_own_hosts_only() {
         .await
         .unwrap();
     let others = api::<Ingress>(User::Developer, &two).await;
-    for stolen in [own.as_str(), "shop.example.com", "*.preview.example.com"] {
-        let refused = others.create(&PostParams::default(), &ingress(stolen)).await;
-        assert_refused(refused, OBJECTS, &["host-stolen"]);
+    let wildcard = others.create(&PostParams::default(), &ingress("*.preview.example.com")).await;
+    assert_refused(wildcard, OBJECTS, &["host-stolen"]);
+    for stolen in [own.as_str(), "shop.example.com"] {
+        let made = others.create(&PostParams::default(), &ingress(stolen)).await.unwrap();
+        let host = made.spec.and_then(|spec| spec.rules?.remove(0).host);
+        assert_eq!(host.as_deref(), Some(format!("{two}.preview.example.com").as_str()), "{stolen}");
     }
 }
 

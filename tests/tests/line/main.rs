@@ -9,4 +9,5 @@ mod namespace;
 mod policy;
 mod rewrite;
 mod serving;
-mod stage;
+
+use understudy_tests::previews as stage;

@@ -1,5 +1,6 @@
 //! What every part of the leader works with.
 
+use super::environments::Environments;
 use super::error::said;
 use crate::facts::{Live, Memory};
 use crate::metrics::Metrics;
@@ -34,8 +35,12 @@ pub struct Context {
     /// Identifies the cluster in markers.
     cluster: String,
     recorder: Recorder,
+    /// What running Pods read.
+    pub environments: Environments,
     /// Seals found as written, by namespace: their hash and when they were looked at.
     verified: Mutex<HashMap<String, (String, Instant)>>,
+    /// When what came in sideways was looked for, by the preview's uid.
+    surveyed: Mutex<HashMap<String, Instant>>,
     /// Branches being made, by policy.
     starting: Mutex<HashMap<String, (u32, Arc<Semaphore>)>>,
 }
@@ -48,6 +53,7 @@ impl Context {
         memory: Memory,
         metrics: Arc<Metrics>,
         cluster: String,
+        environments: Environments,
     ) -> Self {
         let reporter = Reporter {
             controller: "understudy-controller".into(),
@@ -61,7 +67,9 @@ impl Context {
             memory,
             metrics,
             cluster,
+            environments,
             verified: Mutex::default(),
+            surveyed: Mutex::default(),
             starting: Mutex::default(),
         }
     }
@@ -127,6 +135,34 @@ impl Context {
             .lock()
             .expect("no panic while held")
             .insert(namespace.to_owned(), entry);
+    }
+
+    /// Whether it is time to look for what came into `preview` sideways: now and then, and at once for one that was sealed
+    /// before this process began.
+    pub fn is_due(&self, preview: &Preview) -> bool {
+        let mut surveyed = self.surveyed.lock().expect("no panic while held");
+        let fresh = surveyed
+            .get(&preview.uid)
+            .is_some_and(|at| at.elapsed() < BELIEVED);
+        if !fresh {
+            surveyed.insert(preview.uid.clone(), Instant::now());
+        }
+        !fresh
+    }
+
+    /// Nothing can have come into `preview` sideways yet.
+    pub fn is_new(&self, preview: &Preview) {
+        self.surveyed
+            .lock()
+            .expect("no panic while held")
+            .insert(preview.uid.clone(), Instant::now());
+    }
+
+    /// Forgets what was known of `preview`, which is gone.
+    pub fn forget(&self, name: &str, uid: &str) {
+        self.environments.forget(name);
+        self.surveyed.lock().expect("no panic while held").remove(uid);
+        self.doubt(name);
     }
 
     /// A guardrail of `namespace` changed.

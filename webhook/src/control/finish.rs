@@ -19,6 +19,7 @@ use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::time::Duration;
+use understudy::keys;
 use understudy::policy::PreviewPolicySpec;
 use understudy::preview::Preview;
 
@@ -27,6 +28,17 @@ const STEP: Duration = Duration::from_millis(300);
 
 /// What a Pod gets to end itself; Kubernetes' default.
 const GRACE_SECONDS: u32 = 30;
+
+/// The lease of an adopted namespace has run out, and nobody said that it may be destroyed.
+pub async fn keep(context: &Context, preview: &Preview) -> Action {
+    let message = format!(
+        "the lease has run out; an adopted namespace is kept. End it by: kubectl annotate namespace {} {}=destroy",
+        preview.name,
+        keys::ON_EXPIRY
+    );
+    status::expired(context, preview, &message).await;
+    Action::requeue(Duration::from_secs(300))
+}
 
 /// The lease has run out.
 pub async fn destroy(

@@ -8,8 +8,9 @@ use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use understudy::admission::needs;
+use understudy::contract::GATES;
 use understudy::guardrails;
-use understudy::holding::{self, PodAction};
+use understudy::holding::{self, InForce, PodAction};
 use understudy::policy::PreviewPolicySpec;
 use understudy::preview::Preview;
 use understudy::quantity::Quantity;
@@ -21,15 +22,18 @@ pub struct Found {
     pub unready: usize,
     /// Held, or replaced just now: worth another look soon.
     pub waiting: usize,
-    /// Never reviewed, and nothing makes them again.
+    /// Replaced just now, to be reviewed.
+    pub replaced: usize,
+    /// Never reviewed on their way in, made again by nothing, and not as they should be: name and why.
     pub unreviewed: Vec<String>,
 }
 
-/// Attends to every Pod of `preview`.
+/// Attends to every Pod of `preview`; `reread` says that what they read may have changed.
 pub async fn attend(
     context: &Context,
     preview: &Preview,
     policy: &PreviewPolicySpec,
+    reread: bool,
 ) -> Result<Found, Error> {
     let api: Api<Pod> = Api::namespaced(context.client.clone(), &preview.name);
     let listed = api
@@ -37,7 +41,11 @@ pub async fn attend(
         .await
         .map_err(failed("list Pods"))?;
     let sealed = guardrails::is_sealed(preview, policy, &context.installation.namespace);
-    let ready = preview.unready(policy).is_empty();
+    let in_force = InForce {
+        sealed,
+        branches_ready: preview.unready(policy).is_empty(),
+        reread,
+    };
     let mut found = Found::default();
     let pods: Vec<Value> = listed
         .items
@@ -56,7 +64,7 @@ pub async fn attend(
     }
     for pod in &pods {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-        let sources = match sealed && holding::has_gate(pod, understudy::keys::GATE_REVIEW) {
+        let sources = match holding::needs_sources(pod, in_force) {
             true => {
                 context
                     .live
@@ -66,11 +74,12 @@ pub async fn attend(
             false => Default::default(),
         };
         let facts = context.memory.facts(Some(preview.clone()), sources);
-        match holding::action(pod, sealed, ready, &facts) {
+        match holding::action(pod, in_force, &facts) {
             PodAction::Leave => {}
             PodAction::Lift(gates) => lift(&api, pod, &gates).await?,
             PodAction::Replace => {
                 found.waiting += 1;
+                found.replaced += 1;
                 delete(&api, pod).await?;
                 context.metrics.acted("pod-replaced");
                 context
@@ -89,10 +98,37 @@ pub async fn attend(
                 );
                 context.tell(preview, true, "OverLimits", note).await;
             }
-            PodAction::Report => found.unreviewed.push(name.to_owned()),
+            PodAction::Renew(why) => {
+                found.waiting += 1;
+                delete(&api, pod).await?;
+                context.metrics.acted("pod-renewed");
+                let note = format!("Pod {name} was removed: what it reads has changed ({why})");
+                context.tell(preview, true, "EnvironmentChanged", note).await;
+            }
+            PodAction::Report(why) => found.unreviewed.push(format!("{name} ({why})")),
         }
     }
     Ok(found)
+}
+
+/// Takes all our gates off every Pod, for a policy that only observes.
+pub async fn release(context: &Context, preview: &Preview) -> Result<(), Error> {
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), &preview.name);
+    let listed = api
+        .list(&ListParams::default())
+        .await
+        .map_err(failed("list Pods"))?;
+    for pod in &listed.items {
+        let pod = serde_json::to_value(pod).unwrap_or_default();
+        let held: Vec<&str> = GATES
+            .into_iter()
+            .filter(|gate| holding::has_gate(&pod, gate))
+            .collect();
+        if !held.is_empty() {
+            lift(&api, &pod, &held).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes `gates` off; a conflict if the Pod changed since it was read.

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::error::{Error, failed};
 use super::status::Status;
-use super::{branches, finish, pods, routes, seal, status};
+use super::{branches, finish, observe, pods, routes, seal, status, survey};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, Pod, ResourceQuota};
@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
 use understudy::keys;
 use understudy::phase::Observed;
 use understudy::policy::{PreviewPolicy, PreviewPolicySpec, policy_name};
@@ -26,11 +27,16 @@ use understudy::preview::Preview;
 
 /// Between two looks when nothing changed; time passes without an event, and a missed event heals.
 const CALM: Duration = Duration::from_secs(30);
+/// Between two reviews of what was in an adopted namespace before.
+const REVIEWED_AGAIN: Duration = Duration::from_secs(10);
 /// Between two looks while something is on its way.
 const BUSY: Duration = Duration::from_millis(500);
 
 /// Reconciles until the process ends.
-pub async fn run(context: Arc<Context>) {
+pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Namespace>>) {
+    let changed = futures::stream::unfold(changed, async |mut changed| {
+        changed.recv().await.map(|next| (next, changed))
+    });
     let client = context.client.clone();
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let controller = Controller::new(
@@ -61,6 +67,7 @@ pub async fn run(context: Arc<Context>) {
             watcher(Api::<PartialObjectMeta<Pod>>::all(client.clone()), Config::default()).default_backoff().touched_objects(),
             |pod: PartialObjectMeta<Pod>| pod.metadata.namespace.map(|name| ObjectRef::new(&name)),
         )
+        .reconcile_on(changed)
         .run(reconcile, on_error, context)
         .for_each(async |_| {})
         .await;
@@ -104,19 +111,35 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
         .await
         .map_err(failed("read the namespace"))?
     else {
+        context.environments.forget(&name);
         return Ok(Action::await_change());
     };
     let Some(preview) = Preview::of(&fresh.metadata) else {
+        context.environments.forget(&name);
         return Ok(Action::await_change());
     };
     let policies = context.memory.facts(None, Default::default()).policies;
     let policy = policies.get(&preview.policy);
     if preview.deleting {
+        context.forget(&name, &preview.uid);
         return finish::after_deletion(&context, &preview, policy).await;
+    }
+    if policy.is_some_and(PreviewPolicySpec::only_observes) {
+        context.environments.forget(&name);
+        observe::observe(&context, &preview).await?;
+        return Ok(Action::requeue(CALM));
+    }
+    if let Some(policy) = policy
+        && observe::enforce(&context, &preview, policy).await?
+    {
+        return Ok(Action::requeue(BUSY));
     }
     let now = Timestamp::now();
     let lease = preview.lease_under(policy);
     if lease.is_some_and(|lease| lease.is_over(now)) {
+        if !preview.destroyed_at_end {
+            return Ok(finish::keep(&context, &preview).await);
+        }
         return finish::destroy(&context, &preview, policy).await;
     }
     let Some(policy) = policy else {
@@ -147,7 +170,11 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
 }
 
 /// Seal, branches, Pods, status; returns when to look again.
-async fn keep(context: &Context, preview: &Preview, policy: &PreviewPolicySpec) -> Result<Duration, Error> {
+async fn keep(
+    context: &Arc<Context>,
+    preview: &Preview,
+    policy: &PreviewPolicySpec,
+) -> Result<Duration, Error> {
     let sealed = match seal::seal(context, preview, policy).await {
         Ok(sealed) => sealed,
         Err(error) => {
@@ -166,34 +193,91 @@ async fn keep(context: &Context, preview: &Preview, policy: &PreviewPolicySpec) 
         }
     };
     let mut preview = preview.clone();
-    let mut observed = Observed {
-        sealed: sealed.is_some(),
-        ..Observed::default()
-    };
-    if let Some(hash) = &sealed {
-        if preview.sealed.as_ref() != Some(hash) {
-            preview.sealed = Some(hash.clone());
-            let seal = Some(hash.clone());
-            status::write(
-                context,
-                &preview,
-                &Status {
-                    observed,
-                    seal,
-                    ..Status::default()
-                },
-            )
-            .await?;
-            context.metrics.acted("sealed");
-        }
-        pods::attend(context, &preview, policy).await?;
-        let states = branches::ensure(context, &preview, policy).await?;
-        preview.branches = states;
+    let was_there = preview.adopted || preview.sealed.as_deref() == Some(observe::OBSERVED);
+    if was_there && sealed.is_none() {
+        // Nothing of what was there before is touched until all of it has been looked at.
+        let message = "the guardrails are being put in place".to_owned();
+        status::write(
+            context,
+            &preview,
+            &Status {
+                message,
+                ..Status::default()
+            },
+        )
+        .await?;
+        return Ok(BUSY);
     }
-    let found = pods::attend(context, &preview, policy).await?;
-    observed.unready_branches = preview.unready(policy).len();
-    observed.failed_branches = branches::failed_count(&preview);
-    observed.unready_pods = found.unready;
+    if let Some(hash) = &sealed
+        && preview.sealed.as_ref() != Some(hash)
+    {
+        if was_there {
+            let (unfit, message) = match before(context, &preview, policy).await? {
+                Before::Fit => (false, None),
+                Before::Replaced => (
+                    false,
+                    Some("what was there before is being replaced, to be reviewed".to_owned()),
+                ),
+                Before::Unfit(why) => (true, Some(why)),
+            };
+            if let Some(message) = message {
+                let observed = Observed {
+                    unfit,
+                    ..Observed::default()
+                };
+                status::write(
+                    context,
+                    &preview,
+                    &Status {
+                        observed,
+                        message,
+                        ..Status::default()
+                    },
+                )
+                .await?;
+                return Ok(if unfit { REVIEWED_AGAIN } else { BUSY });
+            }
+        }
+        if preview.sealed.is_none() && !preview.adopted {
+            context.is_new(&preview);
+        }
+        preview.sealed = Some(hash.clone());
+        let observed = Observed {
+            sealed: true,
+            ..Observed::default()
+        };
+        let seal = Some(hash.clone());
+        status::write(
+            context,
+            &preview,
+            &Status {
+                observed,
+                seal,
+                ..Status::default()
+            },
+        )
+        .await?;
+        context.metrics.acted("sealed");
+        // Making branches may take long; what is held by the guardrails alone need not wait for them.
+        pods::attend(context, &preview, policy, false).await?;
+    }
+    if sealed.is_some() {
+        if context.is_due(&preview) {
+            survey::close_what_opens(context, &preview).await?;
+        }
+        context.environments.watch(context, &preview);
+        preview.branches = branches::ensure(context, &preview, policy).await?;
+    }
+    let reread = context.environments.take(&preview.name);
+    let found = pods::attend(context, &preview, policy, reread).await?;
+    let observed = Observed {
+        sealed: sealed.is_some(),
+        unready_branches: preview.unready(policy).len(),
+        failed_branches: branches::failed_count(&preview),
+        unready_pods: found.unready,
+        unfit: !found.unreviewed.is_empty(),
+        over: false,
+    };
     let status = Status {
         observed,
         message: status::message(&preview, policy, observed, &found),
@@ -204,4 +288,36 @@ async fn keep(context: &Context, preview: &Preview, policy: &PreviewPolicySpec) 
     status::write(context, &preview, &status).await?;
     let settled = observed.sealed && observed.unready_branches == 0 && found.waiting == 0;
     Ok(if settled { CALM } else { BUSY })
+}
+
+/// How what was in a namespace before stands against the rules.
+enum Before {
+    /// All of it is as it should be.
+    Fit,
+    /// Some Pods went just now and come back reviewed.
+    Replaced,
+    /// Something is not as it should be, and is nobody's to change but its owner's.
+    Unfit(String),
+}
+
+async fn before(context: &Context, preview: &Preview, policy: &PreviewPolicySpec) -> Result<Before, Error> {
+    let findings = survey::everything(context, preview).await?;
+    if let Some(first) = findings.first() {
+        let others = match findings.len() - 1 {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        return Ok(Before::Unfit(format!(
+            "{}: {}{others}. New Pods wait until this is mended",
+            first.what, first.why
+        )));
+    }
+    let found = pods::attend(context, preview, policy, false).await?;
+    Ok(match found.unreviewed.first() {
+        Some(pod) => Before::Unfit(format!(
+            "Pod {pod} came in unreviewed and nothing makes it again; delete it"
+        )),
+        None if found.replaced > 0 => Before::Replaced,
+        None => Before::Fit,
+    })
 }

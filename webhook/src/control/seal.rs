@@ -61,6 +61,21 @@ pub async fn seal(
     Ok(Some(hash))
 }
 
+/// Removes every guardrail, for a policy that only observes. The branches' Secrets stay: Pods run on them.
+pub async fn remove_all(context: &Context, preview: &Preview) -> Result<(), Error> {
+    context.doubt(&preview.name);
+    for (kind, object) in list(&context.client, &preview.name).await? {
+        // Our own two keep their rights, to observe with.
+        let ours = object["roleRef"]["name"]
+            .as_str()
+            .is_some_and(|role| role != keys::ROLE_USER);
+        if !ours {
+            clear(&api(&context.client, kind, &preview.name), &object).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Creates or replaces one guardrail; whether it had to.
 async fn restore(
     context: &Context,

@@ -38,7 +38,7 @@ pub fn message(preview: &Preview, policy: &PreviewPolicySpec, observed: Observed
     } else if let Some(why) = pending {
         why
     } else if let Some(pod) = found.unreviewed.first() {
-        format!("Pod {pod} was never reviewed and nothing makes it again; delete it")
+        format!("Pod {pod} came in unreviewed and nothing makes it again; delete it")
     } else if found.unready > 0 {
         format!("{} of its Pods are not ready", found.unready)
     } else if policy.hosts.domain.is_empty() {

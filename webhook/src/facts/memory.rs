@@ -4,6 +4,7 @@
 //! seal would let a Pod in unheld; where that fails it counts as unknown and the rules hold or refuse. Nothing is written,
 //! and no secret value is ever in here.
 
+use super::freshness::{Followed, Freshness};
 use super::live::Live;
 use super::secrets;
 use super::services::{self, Directory};
@@ -46,7 +47,12 @@ pub struct Memory {
 }
 
 /// Starts the reflectors; `ready` is set once all have listed.
-pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> Memory {
+pub fn start(
+    client: Client,
+    installation: Arc<Installation>,
+    ready: Handle,
+    freshness: Arc<Freshness>,
+) -> Memory {
     let (namespaces, namespace_writer) = store();
     let (policies, policy_writer) = store();
     let (filling, filled) = watch::channel(false);
@@ -64,11 +70,11 @@ pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> 
         let rules = memory.rules.clone();
         move || *rules.lock().expect("no panic while held") = None
     };
-    let changed = forget(&memory);
+    let (changed, fresh) = (forget(&memory), freshness.clone());
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
     let stream = watcher(api, watcher::Config::default()).default_backoff();
     tokio::spawn(reflector(namespace_writer, stream).for_each(move |event| {
-        report(&event.map(|_| ()), "namespaces");
+        fresh.heard(Followed::Namespaces, &event);
         changed();
         std::future::ready(())
     }));
@@ -79,18 +85,21 @@ pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> 
         memory.services.clone(),
         listing,
         changed,
+        freshness.clone(),
     ));
-    let changed = forget(&memory);
+    let (changed, fresh) = (forget(&memory), freshness.clone());
     let stream = watcher(
         Api::<PreviewPolicy>::all(client.clone()),
         watcher::Config::default(),
     )
     .default_backoff();
     tokio::spawn(reflector(policy_writer, stream).for_each(move |event| {
-        report(&event.map(|_| ()), "policies");
+        fresh.heard(Followed::Policies, &event);
         changed();
         std::future::ready(())
     }));
+    let asking = client.clone();
+    tokio::spawn(async move { freshness.keep(asking).await });
     // One waiter only: a second one on the same store was seen never to wake (kube-runtime 5.0).
     let (namespaces, policies) = (memory.namespaces.clone(), memory.policies.clone());
     let remembering = memory.clone();
@@ -110,12 +119,6 @@ pub fn start(client: Client, installation: Arc<Installation>, ready: Handle) -> 
 
 fn is_birth_of_a_pod(request: &Request) -> bool {
     request.is("", "pods") && request.is_create()
-}
-
-pub(super) fn report(event: &Result<(), watcher::Error>, what: &str) {
-    if let Err(error) = event {
-        tracing::warn!(%error, what, "failed to watch; answering from memory");
-    }
 }
 
 impl Memory {

@@ -2,7 +2,7 @@
 //!
 //! No store of whole Services: a cluster has thousands, and of each only addresses and an alias matter here.
 
-use crate::facts::memory::report;
+use super::freshness::{Followed, Freshness};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Service as Object;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -28,11 +28,18 @@ impl Directory {
 }
 
 /// Follows all Services; `filled` becomes `true` once they have been listed, `changed` is called at each change.
-pub async fn follow(client: Client, directory: Directory, filled: watch::Sender<bool>, changed: impl Fn()) {
+pub async fn follow(
+    client: Client,
+    directory: Directory,
+    filled: watch::Sender<bool>,
+    changed: impl Fn(),
+    freshness: Arc<Freshness>,
+) {
     let api: Api<Object> = Api::all(client);
     let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
     let mut listing = Services::default();
     while let Some(event) = events.next().await {
+        freshness.heard(Followed::Services, &event);
         match event {
             Ok(watcher::Event::Init) => listing = Services::default(),
             Ok(watcher::Event::InitApply(object)) => put(&mut listing, &object),
@@ -46,10 +53,7 @@ pub async fn follow(client: Client, directory: Directory, filled: watch::Sender<
                 let (namespace, name) = place(&object);
                 services.remove(namespace, name);
             }),
-            Err(error) => {
-                report(&Err(error), "services");
-                continue;
-            }
+            Err(_) => continue,
         }
         changed();
     }

@@ -167,3 +167,62 @@ fn pod_security(request: &Request, facts: &Facts, draft: &mut Draft) {
         violation(&version, format!("found {found:?}, must be \"latest\" or absent"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::{Decision, Operation, User};
+    use serde_json::json;
+
+    fn warnings(labels: Value, annotations: Value, old: Value) -> Vec<String> {
+        let request = Request {
+            uid: String::new(),
+            kind: "Namespace".to_owned(),
+            group: String::new(),
+            resource: "namespaces".to_owned(),
+            sub_resource: String::new(),
+            name: "shop-pr-7".to_owned(),
+            namespace: "shop-pr-7".to_owned(),
+            operation: Operation::Create,
+            user: User::default(),
+            object: json!({ "metadata": { "labels": labels, "annotations": annotations } }),
+            old_object: old,
+        };
+        let mut draft = Draft::new(&request.object);
+        unknown(&request, &mut draft);
+        match draft.decide(&request.object) {
+            Decision::Allow { warnings } => warnings,
+            other => panic!("a typing error is no refusal: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_key_of_ours_that_means_nothing_gets_a_warning() {
+        let typed = warnings(
+            json!({}),
+            json!({ "understudy.dev/tll": "2h", "other.dev/x": "y" }),
+            Value::Null,
+        );
+        assert_eq!(
+            typed,
+            ["understudy.dev/tll means nothing to this version of Understudy"]
+        );
+        let misplaced = warnings(json!({ keys::TTL: "2h" }), json!({}), Value::Null);
+        assert_eq!(
+            misplaced,
+            ["understudy.dev/ttl belongs among the annotations; here it means nothing"]
+        );
+        let long = format!("understudy.dev/{}\u{1b}", "x".repeat(63));
+        let all = warnings(json!({}), json!({ long: "" }), Value::Null);
+        assert!(all[0].chars().count() <= 120, "{all:?}");
+    }
+
+    #[test]
+    fn a_known_key_and_one_that_was_there_before_get_none() {
+        let known = json!({ keys::TTL: "2h", "understudy.dev/database.app": "ready" });
+        assert!(warnings(json!({ keys::PR: "7" }), known, Value::Null).is_empty());
+        let odd = json!({ "understudy.dev/odd": "" });
+        let old = json!({ "metadata": { "annotations": odd } });
+        assert!(warnings(json!({}), odd, old).is_empty());
+    }
+}

@@ -1,0 +1,196 @@
+//! Labelling a namespace that exists: what may be adopted, what is reviewed first, what a slip does.
+
+use anyhow::ensure;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use understudy::keys;
+use understudy_tests::previews::{
+    SOON, assert_refused, client, create, make, own_policy, pod, settled, stage, unique,
+};
+use understudy_tests::testbed::{User, eventually};
+
+async fn label(user: User, name: &str, labels: Value) -> Result<Namespace, kube::Error> {
+    let api: Api<Namespace> = Api::all(client(user).await);
+    let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
+    api.patch(name, &PatchParams::default(), &patch).await
+}
+
+async fn plain(prefix: &str, labels: Value) -> String {
+    let name = unique(prefix);
+    make(
+        User::Admin,
+        json!({ "metadata": { "name": name, "labels": labels } }),
+    )
+    .await
+    .unwrap();
+    name
+}
+
+async fn phase(name: &str, wanted: &str) -> String {
+    let api: Api<Namespace> = Api::all(client(User::Admin).await);
+    eventually(SOON, &format!("{name} is {wanted}"), || async {
+        let metadata = api.get(name).await?.metadata;
+        let annotations = metadata.annotations.unwrap_or_default();
+        let message = annotations.get(keys::MESSAGE).cloned().unwrap_or_default();
+        let phase = metadata
+            .labels
+            .unwrap_or_default()
+            .get(keys::PHASE)
+            .cloned()
+            .unwrap_or_default();
+        ensure!(phase == wanted, "{phase}: {message}");
+        Ok::<_, anyhow::Error>(message)
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_namespace_becomes_a_preview_whose_lease_counts_from_then() {
+    let name = plain("empty", json!({})).await;
+    let adopted = label(User::Admin, &name, json!({ keys::PREVIEW: "true" }))
+        .await
+        .unwrap()
+        .metadata;
+    let annotations = adopted.annotations.unwrap();
+    assert_eq!(adopted.labels.unwrap()[keys::ORIGIN], "adopted");
+    assert_eq!(annotations[keys::CREATOR], "admin");
+    assert!(annotations.contains_key(keys::ADOPTED_AT) && annotations.contains_key(keys::EXPIRES_AT));
+    phase(&name, "Ready").await;
+    let forged = json!({ "metadata": { "annotations": { keys::ADOPTED_AT: "2020-01-01T00:00:00Z" } } });
+    let api: Api<Namespace> = Api::all(client(User::Developer2).await);
+    assert!(
+        api.patch(&name, &PatchParams::default(), &Patch::Merge(forged))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_with_pods_is_not_adopted_by_a_slip() {
+    // `kubectl label ns --all`: as an administrator, who is exempt, and the answer is the same.
+    stage().await;
+    let busy = plain("busy", json!({})).await;
+    eventually(SOON, "its ServiceAccount is there", || async {
+        create(User::Admin, &busy, "pods", pod("x", json!([])))
+            .await
+            .map(|_| ())
+    })
+    .await
+    .unwrap();
+    let refused = label(User::Admin, &busy, json!({ keys::PREVIEW: "true" })).await;
+    let message = assert_refused(refused, "namespaces.understudy.dev", &["not-adoptable"]);
+    assert!(message.contains("holds Pods"), "{message}");
+    for name in [
+        "default",
+        "kube-system",
+        "kube-public",
+        "understudy-system",
+        "shop",
+    ] {
+        let refused = label(User::Admin, name, json!({ keys::PREVIEW: "true" })).await;
+        assert_refused(refused, "denied", &["not-adoptable"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_there_is_reviewed_before_the_seal_and_deleted_by_nobody() {
+    // C29
+    let policy = own_policy("adopt", |spec| {
+        spec["adopt"] = json!({ "existing": "any", "selector": { "team": "web" } });
+        spec["creators"] = json!({ "users": ["admin"] });
+    })
+    .await;
+    let name = plain("team", json!({ "team": "web", keys::POLICY: policy })).await;
+    let deployment = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" }, "spec": {
+        "selector": { "matchLabels": { "app": "web" } }, "template": { "metadata": { "labels": { "app": "web" } },
+        "spec": { "containers": [{ "name": "web", "image": "registry.example.com/web:1",
+            "env": [{ "name": "DATABASE_URL", "value": "postgres://u:p@db.shop/shop" }] }] } } } });
+    create(User::Admin, &name, "deployments", deployment)
+        .await
+        .unwrap();
+    let exposed = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "outside" }, "spec": { "type": "NodePort", "ports": [{ "port": 80 }] } });
+    create(User::Admin, &name, "services", exposed).await.unwrap();
+    let pods = understudy_tests::previews::objects(User::Admin, &name, "v1", "Pod", "pods").await;
+    let running = async || -> anyhow::Result<Value> {
+        let found = pods.list(&Default::default()).await?.items;
+        let living: Vec<_> = found
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .collect();
+        ensure!(living.len() == 1, "{} Pods", living.len());
+        Ok(serde_json::to_value(living[0])?)
+    };
+    let before = eventually(SOON, "the workload runs", running).await.unwrap();
+
+    eventually(SOON, "admission knows the policy", || async {
+        label(User::Admin, &name, json!({ keys::PREVIEW: "true" }))
+            .await
+            .map(|_| ())
+    })
+    .await
+    .unwrap();
+    let message = phase(&name, "Failed").await;
+    assert!(message.contains("Service outside: exposure-lowered"), "{message}");
+    assert_eq!(
+        running().await.unwrap()["metadata"]["uid"],
+        before["metadata"]["uid"],
+        "nothing is touched while something is wrong"
+    );
+
+    let services = understudy_tests::previews::objects(User::Admin, &name, "v1", "Service", "services").await;
+    services.delete("outside", &Default::default()).await.unwrap();
+    settled(&name, |metadata| {
+        ensure!(
+            metadata
+                .annotations
+                .unwrap_or_default()
+                .contains_key(keys::GUARDRAILS),
+            "not sealed"
+        );
+        Ok(())
+    })
+    .await;
+    let after = eventually(SOON, "its Pod was made again, reviewed", || async {
+        let pod = running().await?;
+        ensure!(
+            pod["metadata"]["annotations"][keys::REVIEWED].is_string(),
+            "{}",
+            pod["metadata"]["name"]
+        );
+        Ok::<_, anyhow::Error>(pod)
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        after["spec"]["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"]["name"],
+        "understudy-db-app"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adopted_namespace_outlives_its_lease_unless_somebody_said_otherwise() {
+    // D12
+    let name = plain("kept", json!({})).await;
+    let api: Api<Namespace> = Api::all(client(User::Admin).await);
+    let patch = Patch::Merge(
+        json!({ "metadata": { "labels": { keys::PREVIEW: "true" }, "annotations": { keys::TTL: "2s" } } }),
+    );
+    api.patch(&name, &PatchParams::default(), &patch).await.unwrap();
+    let message = phase(&name, "Expired").await;
+    assert!(message.contains("is kept"), "{message}");
+    let destroy = Patch::Merge(json!({ "metadata": { "annotations": { keys::ON_EXPIRY: "destroy" } } }));
+    api.patch(&name, &PatchParams::default(), &destroy).await.unwrap();
+    eventually(
+        std::time::Duration::from_secs(90),
+        "the namespace is gone",
+        || async {
+            ensure!(api.get_opt(&name).await?.is_none(), "still there");
+            Ok::<_, anyhow::Error>(())
+        },
+    )
+    .await
+    .unwrap();
+}

@@ -1,0 +1,137 @@
+//! What running Pods read again at every restart: one watch on ConfigMaps and one on Secrets per sealed preview, metadata
+//! only. When something changes, the preview's Pods are looked at again, with what they read now.
+
+use super::context::Context;
+use futures::{Stream, StreamExt, stream};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use kube::core::{PartialObjectMeta, Resource};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Mutex;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use understudy::keys;
+use understudy::preview::Preview;
+
+/// The watches, and which previews have to be looked at again.
+pub struct Environments {
+    watched: Mutex<HashMap<String, Watched>>,
+    changed: mpsc::UnboundedSender<ObjectRef<Namespace>>,
+}
+
+struct Watched {
+    uid: String,
+    /// Something changed since the last look.
+    stale: bool,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Environments {
+    /// None yet; the receiver tells which namespaces to look at.
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<ObjectRef<Namespace>>) {
+        let (changed, receiver) = mpsc::unbounded_channel();
+        let watched = Mutex::default();
+        (Environments { watched, changed }, receiver)
+    }
+
+    /// Watches `preview` from now on; a change before that counts as one.
+    pub fn watch(&self, context: &std::sync::Arc<Context>, preview: &Preview) {
+        let mut watched = self.watched.lock().expect("no panic while held");
+        if watched
+            .get(&preview.name)
+            .is_some_and(|known| known.uid == preview.uid)
+        {
+            return;
+        }
+        let (context, name, changed) = (context.clone(), preview.name.clone(), self.changed.clone());
+        let task = tokio::spawn(async move {
+            let client = context.client.clone();
+            let mut events = std::pin::pin!(stream::select(
+                changes::<ConfigMap>(&client, &name),
+                changes::<Secret>(&client, &name)
+            ));
+            while events.next().await.is_some() {
+                context.environments.mark(&name);
+                let _ = changed.send(ObjectRef::new(&name));
+            }
+        });
+        let uid = preview.uid.clone();
+        watched.insert(
+            preview.name.clone(),
+            Watched {
+                uid,
+                stale: true,
+                task,
+            },
+        );
+    }
+
+    /// Ends the watches of a preview that is gone or no longer sealed.
+    pub fn forget(&self, namespace: &str) {
+        self.watched
+            .lock()
+            .expect("no panic while held")
+            .remove(namespace);
+    }
+
+    fn mark(&self, namespace: &str) {
+        if let Some(watched) = self
+            .watched
+            .lock()
+            .expect("no panic while held")
+            .get_mut(namespace)
+        {
+            watched.stale = true;
+        }
+    }
+
+    /// Whether something changed since this was asked last.
+    pub fn take(&self, namespace: &str) -> bool {
+        let mut watched = self.watched.lock().expect("no panic while held");
+        watched
+            .get_mut(namespace)
+            .is_some_and(|watched| std::mem::take(&mut watched.stale))
+    }
+}
+
+/// One item per change of an object of this kind in `namespace`, and one for each listing: what happened before it is
+/// not known. Branch Secrets are ours and immutable.
+fn changes<K>(client: &Client, namespace: &str) -> impl Stream<Item = ()> + Send + use<K>
+where
+    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
+{
+    let api: Api<PartialObjectMeta<K>> = Api::namespaced(client.clone(), namespace);
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .filter_map(|event| {
+            let ours = |object: &PartialObjectMeta<K>| {
+                let name = object.metadata.name.as_deref().unwrap_or_default();
+                name.starts_with(keys::BRANCH_SECRET_PREFIX)
+            };
+            let counts = match event {
+                Ok(watcher::Event::Apply(object)) => !ours(&object),
+                Ok(watcher::Event::InitDone) => true,
+                Ok(_) => false,
+                Err(error) => {
+                    tracing::debug!(%error, "failed to watch what Pods read");
+                    false
+                }
+            };
+            std::future::ready(counts.then_some(()))
+        })
+}
