@@ -4,6 +4,7 @@
 //! once stopping has begun. A component that is up may have something to say (what it has is old): that is told, and
 //! changes nothing, since whoever is asked instead would not know more.
 
+use crate::facts::Freshness;
 use crate::http::{Answer, Counts, Limits, Listener, Reply, Season, reply, text};
 use crate::metrics::Metrics;
 use hyper::body::Incoming;
@@ -58,30 +59,26 @@ impl Handle {
     }
 }
 
-struct Health {
-    readiness: Readiness,
-    metrics: Arc<Metrics>,
-    stopping: watch::Receiver<bool>,
+/// What health is told from.
+pub struct Health {
+    /// Who is up.
+    pub readiness: Readiness,
+    /// What was counted.
+    pub metrics: Arc<Metrics>,
+    /// How old the facts are.
+    pub freshness: Arc<Freshness>,
+    /// Becomes `true` at the first signal.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// Binds `address` and answers until the process ends.
-pub async fn start(
-    address: SocketAddr,
-    readiness: Readiness,
-    metrics: Arc<Metrics>,
-    stopping: watch::Receiver<bool>,
-) -> std::io::Result<()> {
+pub async fn start(address: SocketAddr, health: Health) -> std::io::Result<()> {
     let limits = Limits {
         connections: CONNECTIONS,
         ..Limits::default()
     };
     let listener = Listener::bind(address, limits, Counts::default()).await?;
     tracing::info!(address = %listener.address()?, "answering health");
-    let health = Health {
-        readiness,
-        metrics,
-        stopping,
-    };
     tokio::spawn(async move {
         let (_never_closed, season) = watch::channel(Season::Open);
         listener.serve(health, None, season).await;
@@ -95,7 +92,10 @@ impl Answer for Health {
         match request.uri().path() {
             "/livez" => text(StatusCode::OK, "ok"),
             "/readyz" => self.ready(),
-            "/metrics" => reply(StatusCode::OK, OPEN_METRICS, self.metrics.text()),
+            "/metrics" => {
+                self.metrics.facts_are(&self.freshness);
+                reply(StatusCode::OK, OPEN_METRICS, self.metrics.text())
+            }
             _ => text(StatusCode::NOT_FOUND, "/livez, /readyz and /metrics are here"),
         }
     }
@@ -103,11 +103,13 @@ impl Answer for Health {
 
 impl Health {
     fn ready(&self) -> Reply {
-        let waiting = self.readiness.waiting_for();
+        let (waiting, stale) = (self.readiness.waiting_for(), self.freshness.stale());
         if *self.stopping.borrow() {
             text(StatusCode::SERVICE_UNAVAILABLE, "stopping")
-        } else if waiting.is_empty() {
+        } else if waiting.is_empty() && stale.is_empty() {
             text(StatusCode::OK, "ok")
+        } else if waiting.is_empty() {
+            text(StatusCode::OK, format!("ok, from memory: {stale}"))
         } else {
             let waiting = format!("waiting for {}", waiting.join(", "));
             text(StatusCode::SERVICE_UNAVAILABLE, waiting)

@@ -1,5 +1,6 @@
 //! Metrics. Labels come from closed enums only: never a name, never a namespace.
 
+use crate::facts::{Followed, Freshness};
 use crate::http::Counts;
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -74,6 +75,12 @@ pub struct Cause {
     cause: &'static str,
 }
 
+/// `understudy_facts_age_seconds`
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Facts {
+    facts: &'static str,
+}
+
 /// What the leader did to a branch, to previews, to Pods.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Action {
@@ -95,6 +102,7 @@ pub struct Metrics {
     pub connections: Counts,
     certificate_expiry: Gauge,
     certificates_refused: Counter,
+    facts_age: Family<Facts, Gauge>,
     actions: Family<Action, Counter>,
     leader: Gauge,
 }
@@ -112,6 +120,7 @@ impl Default for Metrics {
             connections: Counts::default(),
             certificate_expiry: Gauge::default(),
             certificates_refused: Counter::default(),
+            facts_age: Family::default(),
             actions: Family::default(),
             leader: Gauge::default(),
         };
@@ -166,6 +175,11 @@ impl Default for Metrics {
             "Certificates found that could not be taken",
             metrics.certificates_refused.clone(),
         );
+        r.register(
+            "facts_age_seconds",
+            "How long ago the API server last confirmed what is remembered",
+            metrics.facts_age.clone(),
+        );
         r.register("actions", "What the leader did", metrics.actions.clone());
         r.register("leader", "1 while this process leads", metrics.leader.clone());
         metrics
@@ -206,6 +220,15 @@ impl Metrics {
     /// Counts a certificate, ours or the client CA, that was not taken.
     pub fn refused_certificate(&self) {
         self.certificates_refused.inc();
+    }
+
+    /// Sets the ages of the facts, for who looks now.
+    pub fn facts_are(&self, freshness: &Freshness) {
+        for followed in Followed::ALL {
+            let facts = followed.name();
+            let age = i64::try_from(freshness.age(followed).as_secs()).unwrap_or(i64::MAX);
+            self.facts_age.get_or_create(&Facts { facts }).set(age);
+        }
     }
 
     /// Counts something the leader did.

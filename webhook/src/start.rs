@@ -1,8 +1,8 @@
 //! What both programs begin with: signals, health, a client, and a memory that fills.
 
 use crate::args::Installed;
-use crate::facts::{self, Memory};
-use crate::health::{self, Handle, Readiness};
+use crate::facts::{self, Freshness, Memory};
+use crate::health::{self, Handle, Health, Readiness};
 use crate::metrics::Metrics;
 use crate::shutdown;
 use anyhow::Context;
@@ -38,14 +38,21 @@ pub async fn start(
     let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::default();
     let (remembering, working) = (readiness.handle("memory"), readiness.handle(work));
-    health::start(health_listen, readiness, metrics.clone(), stopping.clone())
+    let freshness = Arc::new(Freshness::default());
+    let health = Health {
+        readiness,
+        metrics: metrics.clone(),
+        freshness: freshness.clone(),
+        stopping: stopping.clone(),
+    };
+    health::start(health_listen, health)
         .await
         .with_context(|| format!("failed to listen on {health_listen}"))?;
     let client = Client::try_default()
         .await
         .context("failed to configure the Kubernetes client")?;
     let installation = Arc::new(installed.installation());
-    let memory = facts::start(client.clone(), installation.clone(), remembering);
+    let memory = facts::start(client.clone(), installation.clone(), remembering, freshness);
     Ok(Started {
         stopping,
         metrics,

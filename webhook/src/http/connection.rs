@@ -204,9 +204,12 @@ async fn drive<A>(
     let mut closing = pin!(season.wait_for(|season| *season == Season::Closing));
     let mut dismissed = pin!(peer.dismissed());
     let mut timer = pin!(sleep_until(Instant::now()));
-    let mut told = false;
+    let (mut ending, mut told) = (false, false);
     poll_fn(|cx| {
-        if !told && closing.as_mut().poll(cx).is_ready() {
+        ending = ending || closing.as_mut().poll(cx).is_ready();
+        // Not before it has asked something: hyper would close on a client whose first request is on its way. It has
+        // until its deadline, and is told not to stay.
+        if ending && !told && peer.has_asked() {
             told = true;
             exchange.finish();
         }
@@ -218,6 +221,9 @@ async fn drive<A>(
                 tracing::debug!(%error, "a connection broke");
                 Cause::Broken
             }));
+        }
+        if ending && !told && peer.has_asked() {
+            cx.waker().wake_by_ref();
         }
         // After the exchange, which alone may have changed it.
         let Some(until) = peer.until(&house.limits, heads) else {

@@ -85,9 +85,18 @@ impl Crowd {
 
     /// Waits until all have gone.
     pub async fn gone(&self) {
+        self.below(1).await;
+    }
+
+    /// Waits while more are still going than may be at once: each has a descriptor until it has gone.
+    pub async fn room(&self) {
+        self.below(self.limit + self.limit / 8 + 1).await;
+    }
+
+    async fn below(&self, count: usize) {
         loop {
             let left = self.left.notified();
-            if self.open() == 0 {
+            if self.open() < count {
                 return;
             }
             left.await;
@@ -99,9 +108,8 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut peers = self.crowd.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers.remove(&self.id);
-        if self.crowd.open.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.crowd.left.notify_waiters();
-        }
+        self.crowd.open.fetch_sub(1, Ordering::Relaxed);
+        self.crowd.left.notify_waiters();
     }
 }
 

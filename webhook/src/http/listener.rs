@@ -83,7 +83,7 @@ impl Listener {
             let accepted = tokio::select! {
                 biased;
                 _ = closing.wait_for(|season| *season == Season::Closing) => break,
-                accepted = socket.accept() => accepted,
+                accepted = async { crowd.room().await; socket.accept().await } => accepted,
             };
             match accepted {
                 Ok((stream, _)) => welcome(stream),

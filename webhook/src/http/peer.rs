@@ -66,6 +66,12 @@ impl Peer {
         Busy(self.clone())
     }
 
+    /// Whether it has ever asked something.
+    pub fn has_asked(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.served || state.busy > 0
+    }
+
     /// When it has to be done with what it is doing; `None` while it is our turn.
     ///
     /// With `heads`, its bytes announce a request (HTTP/1); else they may be anything (the pings of HTTP/2).

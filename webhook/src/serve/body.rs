@@ -1,22 +1,21 @@
 //! Bodies: read with a limit, against the clock, and within a budget that all of them share.
 //!
-//! What a client announces is believed only where it announces too much. A body takes memory as it arrives: a small one
-//! freely, since every connection may have one, and the rest of a large one from the budget.
+//! A small body takes its memory freely, since every connection may have one. The rest of a large one comes from the budget,
+//! once more has arrived than is free: what a client only announces costs nothing.
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Version};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// The API server sends at most an object and its old self, 3 MiB each.
 pub const LIMIT: usize = 8 * 1024 * 1024;
 /// Most Pods fit in. Times the limit on connections, this is what small bodies may take together; over HTTP/2, where one
 /// connection brings many of them, nothing is free.
 const FREE: usize = 32 * 1024;
-/// What is taken from the budget at a time.
+/// What the budget is counted in.
 const PIECE: usize = 64 * 1024;
 /// For what is beyond `FREE`, in pieces: one review of the largest size and a few large ones beside it.
 const BUDGET: usize = 12 * 1024 * 1024 / PIECE;
@@ -45,21 +44,20 @@ pub struct Weighed {
 #[derive(Clone, Debug)]
 pub struct Budget {
     pieces: Arc<Semaphore>,
-    patience: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget {
+            pieces: Arc::new(Semaphore::new(BUDGET)),
+        }
+    }
 }
 
 impl Budget {
-    /// Waits at most `patience` for a piece.
-    pub fn new(patience: Duration) -> Self {
-        Budget {
-            pieces: Arc::new(Semaphore::new(BUDGET)),
-            patience,
-        }
-    }
-
     /// Reads the body of `request` until `deadline`.
     pub async fn read(&self, request: Request<Incoming>, deadline: Instant) -> Result<Weighed, NoBody> {
-        let mut granted = if request.version() == Version::HTTP_2 {
+        let free = if request.version() == Version::HTTP_2 {
             0
         } else {
             FREE
@@ -69,8 +67,9 @@ impl Budget {
         if announced.lower() > LIMIT as u64 {
             return Err(NoBody::TooLarge);
         }
-        let expected = usize::try_from(announced.lower()).unwrap_or(FREE);
-        let (mut bytes, mut share) = (Vec::with_capacity(expected.min(FREE)), None);
+        let most = announced.upper().and_then(|most| usize::try_from(most).ok());
+        let most = most.unwrap_or(LIMIT).min(LIMIT);
+        let (mut bytes, mut share) = (Vec::with_capacity(most.min(FREE)), None);
         loop {
             let frame = timeout_at(deadline, body.frame())
                 .await
@@ -84,27 +83,19 @@ impl Budget {
             if length > LIMIT {
                 return Err(NoBody::TooLarge);
             }
-            if length > granted {
-                let pieces = (length - granted).div_ceil(PIECE);
-                self.take(pieces, &mut share).await?;
-                granted += pieces * PIECE;
+            if length > free && share.is_none() {
+                share = Some(self.take(most - free.min(most), deadline).await?);
             }
             bytes.extend_from_slice(&data);
         }
         Ok(Weighed { bytes, _share: share })
     }
 
-    async fn take(&self, pieces: usize, share: &mut Option<OwnedSemaphorePermit>) -> Result<(), NoBody> {
-        let more = self
-            .pieces
-            .clone()
-            .acquire_many_owned(u32::try_from(pieces).unwrap_or(u32::MAX));
-        let more = timeout(self.patience, more).await.map_err(|_| NoBody::Crowded)?;
-        let more = more.expect("the budget is never closed");
-        match share {
-            Some(share) => share.merge(more),
-            None => *share = Some(more),
-        }
-        Ok(())
+    /// All that a body may still need, at once: two that each wait for what the other has would both wait in vain.
+    async fn take(&self, size: usize, deadline: Instant) -> Result<OwnedSemaphorePermit, NoBody> {
+        let pieces = u32::try_from(size.div_ceil(PIECE)).unwrap_or(u32::MAX);
+        let share = self.pieces.clone().acquire_many_owned(pieces);
+        let share = timeout_at(deadline, share).await.map_err(|_| NoBody::Crowded)?;
+        Ok(share.expect("the budget is never closed"))
     }
 }

@@ -4,7 +4,7 @@
 //! rule refuses that one request; one anywhere else is a 500 and the process lives.
 
 use super::body::{self, Budget, NoBody};
-use super::turn::{self, Turns};
+use super::turn::Turns;
 use crate::facts::{self, Live, Memory};
 use crate::http::{Answer, Reply, reply, text};
 use crate::metrics::{Metrics, Refusal};
@@ -44,7 +44,7 @@ impl Reviewer {
         Reviewer {
             memory,
             sources,
-            budget: Budget::new(turn::PATIENCE),
+            budget: Budget::default(),
             turns: Turns::new(metrics.clone()),
             metrics,
         }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 /// Reviews that are decided, or wait for a read of at most half a second.
 const IN_FLIGHT: usize = 256;
 /// The longest wait for a turn, a small part of the time the API server gives.
-pub const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Hands out turns.
 pub struct Turns {

@@ -1,0 +1,20 @@
+//! The admission server over HTTPS: hostile bytes, slow and many clients, certificates, load, and its end. Most tests run a
+//! `serve` of their own beside the installed one and call it as the API server would.
+
+mod certificate;
+mod clients;
+mod drain;
+mod forged;
+mod load;
+mod logs;
+mod malformed;
+mod many;
+mod outage;
+mod restart;
+mod rotation;
+mod transport;
+
+mod caller;
+mod pki;
+mod replica;
+mod reviews;

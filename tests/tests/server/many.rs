@@ -1,0 +1,209 @@
+//! Many clients, slow ones and silent ones: each costs a place until its deadline, and nobody else notices.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{interval, timeout};
+
+use crate::caller::Caller;
+use crate::replica::{Options, Replica, SOON};
+use crate::reviews::config_map;
+
+/// The longest deadlines of a connection that never asks anything: handshake and head.
+const DEADLINES: Duration = Duration::from_secs(10);
+
+/// Asks one review after the other until `end`, on connections kept alive; how long each took, sorted.
+async fn ask_until(caller: &Caller, mut end: impl FnMut() -> bool) -> Vec<Duration> {
+    let mut call = caller.connect().await.unwrap();
+    let (review, mut took) = (config_map("steady"), Vec::new());
+    while !end() {
+        let started = Instant::now();
+        let response = call.review("/validate", &review).await.unwrap();
+        took.push(started.elapsed());
+        assert_eq!(response["allowed"], true);
+        tokio::task::yield_now().await;
+    }
+    took.sort();
+    took
+}
+
+fn p99(sorted: &[Duration]) -> Duration {
+    sorted[sorted.len() * 99 / 100]
+}
+
+/// How a client keeps a server waiting.
+#[derive(Clone, Copy)]
+enum Slowness {
+    Silent,
+    HandshakeByByte,
+    SilentAfterHandshake,
+    HeadByByte,
+    Body,
+}
+
+impl Slowness {
+    /// Connects, is slow, and returns how long it was borne.
+    async fn bear(self, replica: &Replica, caller: &Caller) -> Duration {
+        let by_byte = async |stream: &mut (dyn tokio::io::AsyncWrite + Unpin + Send), bytes: &[u8]| {
+            let mut seconds = interval(Duration::from_secs(1));
+            for byte in bytes.iter().cycle() {
+                seconds.tick().await;
+                if stream.write_all(&[*byte]).await.is_err() || stream.flush().await.is_err() {
+                    break;
+                }
+            }
+        };
+        if let Slowness::Silent | Slowness::HandshakeByByte = self {
+            let started = Instant::now();
+            let stream = TcpStream::connect(replica.address).await.unwrap();
+            let (mut reading, mut writing) = stream.into_split();
+            let end = async { tokio::io::copy(&mut reading, &mut tokio::io::sink()).await };
+            // The beginning of a ClientHello of 512 bytes.
+            let hello = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
+            match self {
+                Slowness::Silent => drop(end.await),
+                _ => tokio::select! { _ = end => {}, () = by_byte(&mut writing, &hello) => {} },
+            }
+            return started.elapsed();
+        }
+        let mut call = caller.connect().await.unwrap();
+        let started = Instant::now();
+        let head = b"POST /mutate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 999\r\n";
+        if let Slowness::Body = self {
+            call.send(head).await.unwrap();
+            call.send(b"\r\n{").await.unwrap();
+        }
+        let (mut reading, mut writing) = tokio::io::split(call.stream);
+        let end = async { tokio::io::copy(&mut reading, &mut tokio::io::sink()).await };
+        match self {
+            Slowness::HeadByByte => tokio::select! { _ = end => {}, () = by_byte(&mut writing, head) => {} },
+            _ => drop(end.await),
+        }
+        started.elapsed()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_slow_clients_are_dropped_at_their_deadlines_and_nobody_else_waits() {
+    // B01
+    let replica = Replica::start(Options::default()).await;
+    let caller = replica.caller();
+    let mut asked = 0;
+    let enough = || {
+        asked += 1;
+        asked > 300
+    };
+    let before = ask_until(&caller, enough).await;
+
+    let mut clients = tokio::task::JoinSet::new();
+    let replica = std::sync::Arc::new(replica);
+    for number in 0..1000 {
+        let slowness = [
+            Slowness::Silent,
+            Slowness::HandshakeByByte,
+            Slowness::SilentAfterHandshake,
+            Slowness::HeadByByte,
+            Slowness::Body,
+        ][number % 5];
+        let (replica, caller) = (replica.clone(), caller.clone());
+        clients.spawn(async move { slowness.bear(&replica, &caller).await });
+    }
+    // Once they all are there: before that it is their handshakes that take the time.
+    while replica.metric("understudy_connections").await < 900.0 && clients.len() == 1000 {
+        tokio::task::yield_now().await;
+    }
+    let started = Instant::now();
+    let during = ask_until(&caller, || started.elapsed() > Duration::from_secs(3)).await;
+    assert_eq!(replica.get("/readyz").await.unwrap().0, 200);
+    let borne = timeout(SOON, clients.join_all()).await.expect("all are dropped");
+    let longest = borne.iter().max().unwrap();
+    // Some connect while the machine is busy with the handshakes of the others.
+    assert!(*longest < DEADLINES + Duration::from_secs(10), "{longest:?}");
+    assert!(
+        p99(&during) < p99(&before) * 5 + Duration::from_millis(50),
+        "{:?} {:?}",
+        p99(&before),
+        p99(&during)
+    );
+    assert!(
+        replica
+            .metric(r#"understudy_connections_ended_total{cause="slow"}"#)
+            .await
+            >= 500.0
+    );
+    eprintln!(
+        "FIGURE B01 p99 before {:?} during {:?} ({} asked) longest borne {longest:?}",
+        p99(&before),
+        p99(&during),
+        during.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_idle_connections_leave_room_for_whoever_asks() {
+    // B02
+    let replica = Replica::start(Options::default()).await;
+    let caller = replica.caller();
+    let mut kept = caller.connect().await.unwrap();
+    kept.review("/mutate", &config_map("first")).await.unwrap();
+    // As many as this process may have open beside the bed's own: the limit of open files stands at 20,000 in CI.
+    let (mut idle, mut refused) = (Vec::new(), 0);
+    for number in 0..10_000 {
+        match TcpStream::connect(replica.address).await {
+            Ok(stream) => idle.push(stream),
+            Err(_) => refused += 1,
+        }
+        if number % 2_500 == 0 {
+            assert_eq!(replica.get("/livez").await.unwrap().0, 200);
+        }
+    }
+    assert!(refused < 1000, "{refused} of 10,000 were refused");
+    let started = Instant::now();
+    assert_eq!(
+        caller.review("/mutate", &config_map("next")).await.unwrap()["allowed"],
+        true
+    );
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    // Of use before, so it was not the one to go.
+    kept.review("/mutate", &config_map("second")).await.unwrap();
+    assert!(replica.metric("understudy_connections").await <= 1100.0);
+    assert!(
+        replica
+            .metric(r#"understudy_connections_ended_total{cause="full"}"#)
+            .await
+            > 5000.0
+    );
+    assert_eq!(replica.get("/readyz").await.unwrap().0, 200);
+    eprintln!(
+        "FIGURE B02 {} idle, review took {took:?}, resident {} MB",
+        idle.len(),
+        replica.resident()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_few_descriptors_fewer_connections_are_taken_and_health_answers_throughout() {
+    // B02
+    let options = Options {
+        files: Some(160),
+        ..Options::default()
+    };
+    let replica = Replica::start(options).await;
+    let mut idle = Vec::new();
+    for _ in 0..5 {
+        for _ in 0..100 {
+            idle.push(TcpStream::connect(replica.address).await.unwrap());
+        }
+        assert_eq!(replica.get("/livez").await.unwrap().0, 200);
+        assert_eq!(replica.get("/readyz").await.unwrap().0, 200);
+        let response = replica
+            .caller()
+            .review("/mutate", &config_map("next"))
+            .await
+            .unwrap();
+        assert_eq!(response["allowed"], true);
+    }
+    assert!(!replica.log().contains("failed to accept"), "descriptors ran out");
+}
