@@ -2,6 +2,7 @@
 //! nothing. What may not be read is a fact of its own, never an error.
 
 use super::{Cluster, PARALLEL, Seen};
+use crate::check::groups_of;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::{
@@ -26,6 +27,7 @@ use std::hash::{BuildHasher, RandomState};
 use understudy::admission::User;
 use understudy::keys;
 use understudy::policy::{ObjectRef, PreviewPolicy};
+use understudy::preview::is_golden;
 
 /// Name of both webhook configurations.
 pub const CONFIGURATION: &str = "understudy";
@@ -108,6 +110,8 @@ pub struct Inspection {
     pub policies: Seen<Vec<PreviewPolicy>>,
     /// The keys of the Secrets that policies name.
     pub admin_secrets: BTreeMap<(String, String), Seen<BTreeSet<String>>>,
+    /// Whether admission may read the Secrets of each golden.
+    pub golden_readers: BTreeMap<String, Seen<bool>>,
     /// The leader's Lease.
     pub lease: Seen<Lease>,
     /// Every namespace with a label of ours.
@@ -169,7 +173,10 @@ impl Cluster {
             self.trial(keys::GOLDEN),
             self.granted(home, rights),
         );
-        let admin_secrets = self.admin_secrets(&policies).await;
+        let (admin_secrets, golden_readers) = futures::join!(
+            self.admin_secrets(&policies),
+            self.golden_readers(home, &namespaces)
+        );
         Ok(Inspection {
             now: Timestamp::now(),
             url: self.url.clone(),
@@ -196,6 +203,7 @@ impl Cluster {
             rights,
             policies,
             admin_secrets,
+            golden_readers,
             lease,
             namespaces: namespaces.map(|all| all.into_iter().filter(is_labelled).collect()),
             namespace,
@@ -287,34 +295,61 @@ impl Cluster {
 
     async fn granted(&self, home: &str, rights: &[Right]) -> Vec<(Right, Seen<bool>)> {
         let asked = stream::iter(rights.iter().copied()).map(|right| async move {
-            let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-            let review = SubjectAccessReview {
-                spec: SubjectAccessReviewSpec {
-                    user: Some(format!("system:serviceaccount:{home}:{}", right.account)),
-                    groups: Some(vec![
-                        "system:serviceaccounts".to_owned(),
-                        format!("system:serviceaccounts:{home}"),
-                        "system:authenticated".to_owned(),
-                    ]),
-                    resource_attributes: Some(ResourceAttributes {
-                        namespace: right.at_home.then(|| home.to_owned()),
-                        verb: text(right.verb),
-                        group: text(right.group),
-                        resource: text(right.resource),
-                        name: text(right.name),
-                        ..ResourceAttributes::default()
-                    }),
-                    ..SubjectAccessReviewSpec::default()
-                },
-                ..SubjectAccessReview::default()
-            };
-            let answer = self.ask(&review).await;
             (
                 right,
-                answer.map(|review| review.status.is_some_and(|status| status.allowed)),
+                self.access(home, &right, right.at_home.then_some(home)).await,
             )
         });
         asked.buffered(PARALLEL).collect().await
+    }
+
+    /// Whether admission may read the Secrets of each golden, to recognise copies of them.
+    async fn golden_readers(
+        &self,
+        home: &str,
+        namespaces: &Seen<Vec<Namespace>>,
+    ) -> BTreeMap<String, Seen<bool>> {
+        const READ: Right = Right {
+            account: keys::ADMISSION_ACCOUNT,
+            verb: "list",
+            group: "",
+            resource: "secrets",
+            name: "",
+            at_home: false,
+        };
+        let goldens = namespaces.there().into_iter().flatten();
+        let names: Vec<String> = goldens
+            .filter(|namespace| is_golden(namespace.metadata.labels.as_ref()))
+            .filter_map(|namespace| namespace.metadata.name.clone())
+            .collect();
+        let asked = stream::iter(names).map(|name| async move {
+            let seen = self.access(home, &READ, Some(&name)).await;
+            (name, seen)
+        });
+        asked.buffer_unordered(PARALLEL).collect().await
+    }
+
+    /// Whether one of our ServiceAccounts has `right`, in `namespace` or everywhere.
+    async fn access(&self, home: &str, right: &Right, namespace: Option<&str>) -> Seen<bool> {
+        let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let review = SubjectAccessReview {
+            spec: SubjectAccessReviewSpec {
+                user: Some(format!("system:serviceaccount:{home}:{}", right.account)),
+                groups: Some(groups_of(home)),
+                resource_attributes: Some(ResourceAttributes {
+                    namespace: namespace.map(str::to_owned),
+                    verb: text(right.verb),
+                    group: text(right.group),
+                    resource: text(right.resource),
+                    name: text(right.name),
+                    ..ResourceAttributes::default()
+                }),
+                ..SubjectAccessReviewSpec::default()
+            },
+            ..SubjectAccessReview::default()
+        };
+        let answer = self.ask(&review).await;
+        answer.map(|review| review.status.is_some_and(|status| status.allowed))
     }
 
     /// Which keys the Secrets that policies name have; their values are let go of at once.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Result, ensure};
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -393,6 +393,47 @@ async fn a_policy_that_leads_nowhere_is_named() {
         .await
         .unwrap();
     mended(understudy, [named]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_golden_whose_secrets_admission_may_not_read_is_unknown_until_somebody_lets_it() {
+    let (understudy, _turn) = ward().await;
+    let bed = understudy.bed();
+    let golden = |labels: Value| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "gold", "labels": labels } });
+    apply::<Namespace>(
+        bed,
+        None,
+        "gold",
+        &golden(json!({ "understudy.dev/golden": "true" })),
+    )
+    .await
+    .unwrap();
+    let asks: Expected<'_> = &[(
+        "goldens",
+        &[
+            "unknown: ",
+            "a secret of gold",
+            "create rolebinding understudy-golden-reader",
+        ],
+    )];
+    let first = names(understudy, User::Admin, asks).await;
+    // By the very command that it gives.
+    let command = rows(&doctor(understudy, User::Admin, &["-o", "json"]).await, "goldens").join(" ");
+    let command = command.split("→ kubectl ").last().unwrap().trim().to_owned();
+    let ran = bed
+        .kubectl(User::Admin)
+        .args(command.split(' '))
+        .output()
+        .await
+        .unwrap();
+    assert!(ran.status.success(), "{command}: {ran:?}");
+    let ran = doctor(understudy, User::Admin, &["-o", "json"]).await;
+    let second = rows(&ran, "goldens");
+    apply::<Namespace>(bed, None, "gold", &golden(json!({})))
+        .await
+        .unwrap();
+    mended(understudy, [first]).await;
+    assert_eq!(second, ["ok: 1 golden: gold → "]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

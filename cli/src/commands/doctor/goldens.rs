@@ -1,10 +1,13 @@
 //! The goldens: how many, and labels that do not mean what they say.
 
 use super::finding::{Finding, known};
-use crate::cluster::Inspection;
+use crate::cluster::{Inspection, Seen};
 use std::collections::BTreeSet;
 use understudy::keys;
 use understudy::preview::is_golden;
+
+/// The ClusterRole of the chart that an administrator may bind in a golden.
+const READER: &str = "understudy-golden-reader";
 
 pub(super) fn check(inspection: &Inspection) -> Vec<Finding> {
     let namespaces = match known("namespaces", &inspection.namespaces, || Finding::ok("none")) {
@@ -50,5 +53,10 @@ pub(super) fn check(inspection: &Inspection) -> Vec<Finding> {
             count => Finding::ok(format!("{count} goldens: {names}")),
         },
     );
+    found.extend(inspection.golden_readers.iter().filter(|(_, seen)| **seen == Seen::There(false)).map(|(name, _)| {
+        let account = format!("{}:{}", inspection.namespace, keys::ADMISSION_ACCOUNT);
+        Finding::unknown(format!("whether a preview holds a copy of a secret of {name}: admission may not read them"))
+            .mend(format!("kubectl --namespace {name} create rolebinding {READER} --clusterrole {READER} --serviceaccount {account}"))
+    }));
     found
 }

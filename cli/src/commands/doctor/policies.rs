@@ -31,6 +31,7 @@ pub(super) fn check(inspection: &Inspection) -> Vec<Finding> {
     for policy in policies {
         found.extend(admits_nobody(policy));
         found.extend(without_domain(policy));
+        found.extend(only_observes(policy));
         found.extend(administrators(policy, inspection));
     }
     if found.iter().all(|finding| finding.state == State::Unknown) {
@@ -70,6 +71,16 @@ fn without_domain(policy: &PreviewPolicy) -> Option<Finding> {
             name(policy)
         ))
         .mend(edit(policy))
+    })
+}
+
+fn only_observes(policy: &PreviewPolicy) -> Option<Finding> {
+    policy.spec.only_observes().then(|| {
+        Finding::warning(format!(
+            "{} only observes (enforcement: warn): its previews have neither guardrails nor an end",
+            name(policy)
+        ))
+        .mend("understudy check --cluster lists what it would refuse")
     })
 }
 

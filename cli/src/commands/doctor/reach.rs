@@ -122,7 +122,7 @@ fn diagnose(error: &str, inspection: &Inspection) -> (String, String) {
         "tls: unknown certificate",
     ]) {
         return (
-            "admission refuses the API server's own client certificate".to_owned(),
+            "admission refuses the API server's own client certificate (chart value serve.clientAuthentication)".to_owned(),
             logs(keys::ADMISSION_ACCOUNT),
         );
     }

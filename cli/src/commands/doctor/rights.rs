@@ -9,6 +9,7 @@ use understudy::keys;
 pub(super) const NEEDED: &[Right] = &[
     everywhere(keys::ADMISSION_ACCOUNT, "watch", "", "namespaces"),
     everywhere(keys::ADMISSION_ACCOUNT, "watch", "", "services"),
+    everywhere(keys::ADMISSION_ACCOUNT, "list", "", "pods"),
     everywhere(keys::ADMISSION_ACCOUNT, "watch", keys::GROUP, "previewpolicies"),
     at_home(
         keys::ADMISSION_ACCOUNT,
