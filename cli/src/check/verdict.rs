@@ -173,6 +173,7 @@ impl Verdict {
             self.missing.push(format!("PreviewPolicy {policy}"));
             self.violations.clear();
             self.notes.clear();
+            self.warnings.clear();
             self.outcome = Outcome::Undecided;
             return;
         }
