@@ -1,5 +1,9 @@
 //! Reason codes: one string for a decision, the same in denials, metrics, events, docs and the command line.
 
+mod explained;
+
+pub use explained::{Effect, Explained, page};
+
 use std::fmt;
 
 macro_rules! reasons {

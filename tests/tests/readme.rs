@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::process::Command;
-use understudy::reason::Reason;
 use understudy_tests::programs;
 use understudy_tests::shop;
 use understudy_tests::testbed::{Options, TestBed, User, installed};
@@ -49,27 +48,6 @@ async fn every_command_for_contributors_is_known() -> Result<()> {
     assert_eq!(world.log("run")?, [""], ".ci/run is what must hold");
     let mode = fs::metadata(root().join(".ci/run"))?.permissions().mode();
     assert_ne!(mode & 0o111, 0, ".ci/run cannot be executed");
-    Ok(())
-}
-
-#[test]
-fn the_readmes_reason_codes_are_those_of_the_code() -> Result<()> {
-    let text = page("README.md")?;
-    let wanted = Reason::ALL
-        .iter()
-        .map(|reason| format!("| `{reason}` | {} |", reason.sentence()));
-    let wanted: Vec<String> = wanted.collect();
-    let found = text
-        .lines()
-        .skip_while(|line| *line != "| code | meaning |")
-        .skip(2);
-    let found: Vec<&str> = found.take_while(|line| line.starts_with('|')).collect();
-    assert_eq!(
-        found,
-        wanted,
-        "the table in README.md is to read:\n{}",
-        wanted.join("\n")
-    );
     Ok(())
 }
 
