@@ -92,7 +92,7 @@ impl Cluster {
         } else {
             failure
                 .caused_by(format!("its guardrails, which would let you apply {plurals}, are not made yet: the controller is busy or stopped"))
-                .hint("kubectl --namespace understudy-system get pods")
+                .hint("understudy doctor")
         }
     }
 }

@@ -47,7 +47,7 @@ fn refused(what: String, status: &Status) -> Failure {
         return Failure::new(Exit::NotInstalled, what)
             .caused_by(message)
             .caused_by("Understudy's admission does not answer, and nothing enters a preview unreviewed")
-            .hint("kubectl --namespace understudy-system get pods");
+            .hint("understudy doctor");
     }
     let causes = causes(status);
     match status.code {
@@ -78,7 +78,7 @@ fn refused(what: String, status: &Status) -> Failure {
             causes,
             ..Failure::new(Exit::NotInstalled, what)
         }
-        .hint("kubectl get mutatingwebhookconfiguration understudy: is it there?"),
+        .hint("understudy doctor"),
         400 | 403 | 422 => Failure {
             causes,
             ..Failure::new(Exit::Refused, what)

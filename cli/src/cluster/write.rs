@@ -29,10 +29,12 @@ impl Cluster {
         if leased {
             Ok(made)
         } else {
-            Err(Failure::new(Exit::NotInstalled, format!("{name} was made, but got no lease"))
-                .caused_by("Understudy's webhook did not see it: its webhook configuration is missing")
-                .caused_by("nothing else was written; the namespace is empty and was left as it is")
-                .hint(format!("kubectl get mutatingwebhookconfiguration understudy, then kubectl delete namespace {name}")))
+            Err(
+                Failure::new(Exit::NotInstalled, format!("{name} was made, but got no lease"))
+                    .caused_by("Understudy's webhook did not see it: its webhook configuration is missing")
+                    .caused_by("nothing else was written; the namespace is empty and was left as it is")
+                    .hint(format!("understudy doctor, then kubectl delete namespace {name}")),
+            )
         }
     }
 

@@ -107,6 +107,7 @@ fn rows(verdict: &Verdict) -> Vec<[String; 4]> {
     let changes = fields
         .into_iter()
         .map(|(reason, fields)| format!("{reason}: {}", fields.join(", ")));
+    let unasked = (verdict.outcome == Outcome::NotAsked).then(|| "it does not stand in a preview".to_owned());
     let refusals = verdict.violations.iter().map(ToString::to_string);
     let missing = verdict
         .missing
@@ -116,7 +117,12 @@ fn rows(verdict: &Verdict) -> Vec<[String; 4]> {
         .warnings
         .iter()
         .map(|warning| format!("warning: {warning}"));
-    let mut lines = refusals.chain(missing).chain(changes).chain(warnings);
+    let mut lines = unasked
+        .into_iter()
+        .chain(refusals)
+        .chain(missing)
+        .chain(changes)
+        .chain(warnings);
     let first = [
         verdict.outcome.word().to_owned(),
         verdict.namespace.clone(),

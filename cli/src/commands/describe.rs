@@ -160,6 +160,5 @@ fn hint(existing: &Existing) -> Option<String> {
             preview.policy
         ));
     }
-    (preview.sealed.is_none() && !preview.deleting)
-        .then(|| "kubectl --namespace understudy-system get pods".to_owned())
+    (preview.sealed.is_none() && !preview.deleting).then(|| "understudy doctor".to_owned())
 }

@@ -89,7 +89,7 @@ async fn gone(cluster: &Cluster, name: &str, timeout: Duration, printer: &Printe
                     "kubectl get namespace {name} --output yaml shows which finalizers hold it"
                 ))
             } else {
-                failure.hint("kubectl --namespace understudy-system get pods")
+                failure.hint("understudy doctor")
             });
         }
         sleep(PAUSE).await;

@@ -23,7 +23,7 @@ pub async fn run(cluster: &Cluster, settings: Extend, printer: &Printer) -> Resu
     let Some(lease) = existing.preview.lease else {
         return Err(Failure::new(Exit::NotInstalled, what)
             .caused_by("it has no lease: Understudy's webhook did not see this namespace")
-            .hint("kubectl get mutatingwebhookconfiguration understudy"));
+            .hint("understudy doctor"));
     };
     let policies = cluster.policies().await?;
     let Some(policy) = policies.get(&existing.preview.policy) else {

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use understudy::policy::PreviewPolicy;
@@ -210,6 +211,15 @@ async fn what_one_may_not_read_is_unknown_and_admission_is_tried_all_the_same() 
     );
 }
 
+fn expired_authority() -> ByteString {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2020, 1, 2);
+    let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    ByteString(certificate.pem().into_bytes())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_ca_bundle_is_the_cause() {
     // C19
@@ -233,9 +243,15 @@ async fn an_invalid_ca_bundle_is_the_cause() {
     let nonsense = ByteString(b"nonsense".to_vec());
     let examine = names(understudy, User::Admin, expected);
     let second = astray(bed, "clientConfig/caBundle", json!(nonsense), examine).await;
+    let expected: Expected<'_> = &[(
+        "certificate",
+        &["failed: ", "the caBundle expired at 2020-01-02", logs],
+    )];
+    let examine = names(understudy, User::Admin, expected);
+    let third = astray(bed, "clientConfig/caBundle", json!(expired_authority()), examine).await;
     understudy.start(Role::Control).await.unwrap();
     understudy.wait_until_ready(Role::Control).await.unwrap();
-    mended(understudy, [first, second]).await;
+    mended(understudy, [first, second, third]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -365,7 +381,7 @@ async fn a_policy_that_leads_nowhere_is_named() {
     let bed = understudy.bed();
     let policy = json!({
         "apiVersion": "understudy.dev/v1alpha1", "kind": "PreviewPolicy", "metadata": { "name": "leads-nowhere" },
-        "spec": { "hosts": { "domain": "preview.example.com" }, "databases": [{
+        "spec": { "hosts": { "domain": "preview.example.com" }, "enforcement": "warn", "databases": [{
             "name": "app", "match": { "hosts": ["db.shop"] },
             "branch": { "postgres": { "adminSecret": { "namespace": NAMESPACE, "name": "no-such-secret" }, "template": "seed",
                 "reach": { "cidrs": ["192.0.2.1/32"], "port": 5432 } } } }] },
@@ -385,6 +401,14 @@ async fn a_policy_that_leads_nowhere_is_named() {
             ],
         ),
         ("policies", &["warning: ", "leads-nowhere admits nobody"]),
+        (
+            "policies",
+            &[
+                "warning: ",
+                "leads-nowhere only observes",
+                "understudy check --cluster",
+            ],
+        ),
     ];
     let named = names(understudy, User::Admin, expected).await;
     let policies: Api<PreviewPolicy> = Api::all(bed.client(User::Admin).await.unwrap());

@@ -140,10 +140,7 @@ async fn understudy_is_not_installed() {
     let mut command = bed.understudy(User::Admin).unwrap();
     command.args(["clone", "shop", "--pr", "1"]).stdin(Stdio::null());
     let ran: Ran = command.output().await.unwrap().into();
-    assert!(
-        ran.code != 0 && ran.stderr.contains("namespaces.understudy.dev"),
-        "{ran:?}"
-    );
+    assert_helped(&ran, 8, "namespaces.understudy.dev", "understudy doctor");
 }
 
 #[tokio::test(flavor = "multi_thread")]
