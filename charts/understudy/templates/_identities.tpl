@@ -22,3 +22,18 @@ request.userInfo.username in {{ .Values.exempt.users | default list | toJson }} 
 {{- end -}}
 {{ toJson $users }}
 {{- end }}
+
+{{/* A kubelet: both the name and the group, as the node authorizer has it. */}}
+{{- define "understudy.cel.node" -}}
+(request.userInfo.username.startsWith("system:node:") && has(request.userInfo.groups) && "system:nodes" in request.userInfo.groups)
+{{- end }}
+
+{{/* Nodes, kube-system's service accounts and those of the chart value systemServiceAccounts: the same as
+     Installation::is_cluster in the core. */}}
+{{- define "understudy.cel.machinery" -}}
+{{- $users := list -}}
+{{- range .Values.systemServiceAccounts -}}
+{{- $users = append $users (printf "system:serviceaccount:%s" (replace "/" ":" .)) -}}
+{{- end -}}
+{{ include "understudy.cel.node" . }} || request.userInfo.username.startsWith("system:serviceaccount:kube-system:") || request.userInfo.username in {{ toJson $users }}
+{{- end }}

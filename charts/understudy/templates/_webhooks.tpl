@@ -55,6 +55,20 @@
         !(request.resource.resource == 'events' && request.resource.group in ['', 'events.k8s.io']) &&
         !(request.resource.resource == 'leases' && request.resource.group == 'coordination.k8s.io') &&
         !(request.resource.resource == 'localsubjectaccessreviews' && request.resource.group == 'authorization.k8s.io')
+    # What the control plane itself writes follows from objects that were reviewed. One worker makes the ServiceAccounts of
+    # the whole cluster, another one the root CAs: if they waited for us in one preview, everybody would wait. What runs is
+    # reviewed, whoever makes it; later changes of it by the control plane are finalizers and owners.
+    - name: not-by-the-control-plane
+      expression: >-
+        !(request.userInfo.username in {{ include "understudy.tables.controlPlane" .root }} ||
+        {{ include "understudy.cel.node" .root }}) ||
+        (request.operation == 'CREATE' && {{ include "understudy.tables.whatRuns" .root }})
+    # What the cluster's other machinery writes of kinds of its own (CiliumEndpoint, PolicyReport): not a user's doing. A
+    # vendor's group has a dot and is not one of Kubernetes' own.
+    - name: not-the-machinery-s-own
+      expression: >-
+        !(request.resource.group.contains('.') && !request.resource.group.endsWith('.k8s.io') &&
+        ({{ include "understudy.cel.machinery" .root }}))
 {{- end }}
 
 {{/* What both entries have in common; ends in an open list of matchConditions. */}}
