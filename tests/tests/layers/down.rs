@@ -1,0 +1,151 @@
+//! Our processes gone, the webhook configurations there: inside previews creation waits, everything else goes on.
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+use understudy::keys;
+use understudy_tests::testbed::{NAMESPACE, Role, User, eventually};
+
+use crate::mode::{Mode, turn};
+use crate::stage::{
+    self, Call, SOON, assert_refused, client, core, group, make_pod, namespace, pod, refusal,
+};
+
+const OBJECTS: &str = "failed calling webhook \"objects.understudy.dev\"";
+const NAMESPACES: &str = "failed calling webhook \"namespaces.understudy.dev\"";
+
+fn config_map(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } })
+}
+
+fn lease(name: &str) -> Value {
+    json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": name } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn elsewhere_nothing_waits() {
+    // C15: an unlabelled namespace, a golden, kube-system, our own namespace; leases in each.
+    let _turn = turn(Mode::Down).await;
+    let (plain, developer) = (stage::plain("plain").await, client(User::Developer).await);
+    for place in [&plain, stage::GOLDEN, "kube-system", NAMESPACE] {
+        let name = stage::unique("x");
+        let maps = core(place, "configmaps");
+        Call::post(&maps, config_map(&name)).by(&developer).await.unwrap();
+        let data = json!({ "data": { "a": "b" } });
+        Call::patch(format!("{maps}/{name}"), data)
+            .by(&developer)
+            .await
+            .unwrap();
+        Call::delete(format!("{maps}/{name}"))
+            .by(&developer)
+            .await
+            .unwrap();
+        let leases = group("coordination.k8s.io", place, "leases");
+        Call::post(&leases, lease(&name)).by(&developer).await.unwrap();
+        Call::delete(format!("{leases}/{name}"))
+            .by(&developer)
+            .await
+            .unwrap();
+    }
+    make_pod(&plain, pod("web", json!({}), &[])).await;
+    Call::delete(namespace(&plain)).by(&developer).await.unwrap();
+    stage::gone(&namespace(&plain)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_deployment_comes_back() {
+    // C15: what mends us does not wait for us.
+    let _turn = turn(Mode::Down).await;
+    let developer = client(User::Developer).await;
+    let path = group(
+        "apps",
+        NAMESPACE,
+        &format!("deployments/{}", Role::Serve.service_account()),
+    );
+    let scale = |replicas: i32| {
+        Call::patch(
+            format!("{path}/scale"),
+            json!({ "spec": { "replicas": replicas } }),
+        )
+    };
+    scale(1).by(&developer).await.unwrap();
+    eventually(SOON, "its Pod runs", || async {
+        let status = Call::get(&path).by(&developer).await?["status"].clone();
+        ensure!(
+            status["readyReplicas"] == 1 || status["updatedReplicas"] == 1,
+            "{status}"
+        );
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap();
+    scale(0).by(&developer).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creation_in_a_preview_waits_with_the_cause() {
+    // C15
+    let _turn = turn(Mode::Down).await;
+    let (preview, developer) = (stage::preview().await, client(User::Developer).await);
+    for (resource, manifest) in [
+        ("pods", pod("new", json!({}), &[])),
+        ("configmaps", config_map("new")),
+    ] {
+        let message = refusal(
+            Call::post(core(&preview, resource), manifest)
+                .by(&developer)
+                .await,
+        );
+        assert!(
+            message.contains(OBJECTS) && message.contains("connection refused"),
+            "{message}"
+        );
+    }
+    let born = stage::object(
+        &stage::unique("born"),
+        json!({ keys::PREVIEW: "true" }),
+        json!({}),
+    );
+    let message = refusal(Call::post("/api/v1/namespaces", born).by(&developer).await);
+    assert!(message.contains(NAMESPACES), "{message}");
+    // What the machinery writes all the time does not.
+    let leases = group("coordination.k8s.io", &preview, "leases");
+    Call::post(leases, lease("new")).by(&developer).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_control_plane_works_in_a_preview_but_starts_nothing() {
+    // C15
+    let _turn = turn(Mode::Down).await;
+    let (preview, developer) = (stage::preview().await, client(User::Developer).await);
+    let replicas = stage::account("kube-system", "deployment-controller").await;
+    let labels = json!({ "app": "web" });
+    let template = json!({ "metadata": { "labels": labels }, "spec": pod("web", json!({}), &[])["spec"] });
+    let set = json!({ "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": { "name": "web" },
+        "spec": { "replicas": 1, "selector": { "matchLabels": labels }, "template": template } });
+    Call::post(group("apps", &preview, "replicasets"), set)
+        .by(&replicas)
+        .await
+        .unwrap();
+    eventually(SOON, "its Pod is refused, and it says why", || async {
+        let path = group("apps", &preview, "replicasets/web");
+        let found = Call::get(path).by(&developer).await?;
+        let conditions = found["status"]["conditions"].to_string();
+        ensure!(conditions.contains("objects.understudy.dev"), "{found}");
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_preview_is_deleted_by_hand() {
+    // C15, C23
+    let _turn = turn(Mode::Down).await;
+    let (preview, developer) = (stage::preview().await, client(User::Developer).await);
+    let path = namespace(&preview);
+    let off = json!({ "metadata": { "labels": { keys::PREVIEW: null } } });
+    let answer = Call::patch(format!("{path}/status"), off).by(&developer).await;
+    assert_refused(answer, "understudy-contract", "label-removed");
+    Call::delete(&path).by(&developer).await.unwrap();
+    stage::gone(&path).await;
+}
