@@ -312,3 +312,28 @@ impl<'h> Tree<'h> {
         assert!(found.is_empty(), "{found:#?}");
     }
 }
+
+#[test]
+fn the_role_for_people_is_what_the_rules_compare_with() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/understudy/templates/rbac-preview.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let role = text
+        .split("\n---\n")
+        .find(|part| part.contains("\n  name: understudy-preview-user\n"))
+        .unwrap();
+    // Only the labels are written by Helm.
+    let plain: String = role
+        .lines()
+        .filter(|line| !line.contains("{{"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let role: serde_json::Value = serde_saphyr::from_str(&plain).unwrap();
+    let list = |words: &[&str]| serde_json::json!(words);
+    let wanted: Vec<_> = understudy::rights::PREVIEW_USER
+        .iter()
+        .map(|(groups, resources, verbs)| {
+            serde_json::json!({ "apiGroups": list(groups), "resources": list(resources), "verbs": list(verbs) })
+        })
+        .collect();
+    assert_eq!(role["rules"], serde_json::json!(wanted));
+}
