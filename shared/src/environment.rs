@@ -342,4 +342,6 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 mod destinations;
 mod namespaces;
 mod objects;
+mod properties;
 mod routes;
 
 const NOW: &str = "2026-06-01T12:00:00Z";

@@ -22,7 +22,7 @@ fn adopting(request: &Request, pods: Fact<bool>, adopt: Adopt) -> Decision {
             object: applied(request, &decision),
             ..request.clone()
         };
-        facts.now = facts.now + jiff::SignedDuration::from_secs(5);
+        facts.now += jiff::SignedDuration::from_secs(5);
         assert_eq!(validate(&again, &facts), Decision::Allow { warnings: vec![] });
     }
     decision
