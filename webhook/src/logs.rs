@@ -1,7 +1,9 @@
-//! Logs: one JSON object a line, on standard output. No object body and no value ever goes in.
+//! Logs: one JSON object a line, on standard output. No object body and no value ever goes in, not by a panic either.
 
 use crate::args::LogFormat;
+use std::backtrace::Backtrace;
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging; the level comes from `RUST_LOG`, default `info`.
@@ -13,4 +15,13 @@ pub fn start(format: LogFormat) {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.with_ansi(std::io::stdout().is_terminal()).try_init(),
     };
+    std::panic::set_hook(Box::new(report));
+}
+
+/// Where it was, not what it said: the message of a failed `unwrap` shows the very thing that was being looked at.
+fn report(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    // Empty unless RUST_BACKTRACE asks for it.
+    let backtrace = Backtrace::capture().to_string();
+    tracing::error!(place, backtrace, "a defect: panicked");
 }

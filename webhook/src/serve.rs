@@ -1,7 +1,7 @@
 //! `serve`: the admission server. Reads, decides, answers; writes nothing.
 //!
-//! Flow: two reflectors fill the memory (namespaces, policies); the serving certificate is read from the Secret that the
-//! leader keeps, or from files; the listener opens once both are there. Failure: while the memory cannot be refreshed it
+//! Flow: watches fill the memory (namespaces, policies, Services); the serving certificate is read from the Secret that
+//! the leader keeps, or from files; the listener opens once both are there. Failure: while the memory cannot be refreshed it
 //! answers from what it has, and a Pod whose facts are missing is held or refused, never waved through.
 //! End: at the first signal it is no longer ready, but still found; so it goes on answering for the drain delay, and asks
 //! its clients not to stay. Then it takes nobody in, finishes what has begun and ends.

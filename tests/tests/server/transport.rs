@@ -1,5 +1,6 @@
 //! What a client may speak: TLS 1.2 and later, HTTP/1.1 and HTTP/2.
 
+use anyhow::ensure;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
@@ -7,8 +8,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
+use understudy_tests::testbed::eventually;
 
-use crate::replica::{Options, Replica};
+use crate::replica::{Options, Replica, SOON};
 use crate::reviews::config_map;
 
 async fn replica() -> &'static Replica {
@@ -41,7 +43,12 @@ async fn plain_http_is_told_to_speak_https() {
         .unwrap();
     assert_eq!(length, (said.len() - head.len() - 4).to_string());
     let counted = r#"understudy_connections_ended_total{cause="plaintext"}"#;
-    assert!(replica().await.metric(counted).await >= 1.0);
+    eventually(SOON, "it is counted", || async {
+        ensure!(replica().await.metric(counted).await >= 1.0, "not yet");
+        Ok(())
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

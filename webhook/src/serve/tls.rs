@@ -3,6 +3,7 @@
 use super::client::Check;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use std::sync::Arc;
@@ -49,11 +50,17 @@ pub async fn keep(
 fn configure(pair: Arc<CertifiedKey>, check: Option<Check>) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12])?;
+    let checked = check.is_some();
     let builder = match check {
         Some(check) => builder.with_client_cert_verifier(check),
         None => builder.with_no_client_auth(),
     };
     let mut configuration = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if checked {
+        // Who resumes a session shows no certificate again, and the one of then may have expired since.
+        configuration.session_storage = Arc::new(NoServerSessionStorage {});
+        configuration.send_tls13_tickets = 0;
+    }
     Ok(configuration)
 }
