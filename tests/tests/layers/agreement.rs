@@ -211,7 +211,7 @@ struct Names {
     plain: String,
     /// A preview without a key of the contract but its label.
     bare: String,
-    /// A preview with every key of the contract.
+    /// A preview with every key of the contract, under a policy that observes: else the controller takes `enforcement` off.
     full: String,
 }
 
@@ -258,7 +258,7 @@ fn values(key: &Key) -> (String, String) {
         keys::EXPIRES_AT | keys::REVIVE | keys::ADOPTED_AT => return (hence(2), hence(3)),
         keys::PREVIEW => ("true", "no"),
         keys::GOLDEN => ("true", "no"),
-        keys::POLICY => ("default", stage::OTHER_POLICY),
+        keys::POLICY => (stage::OBSERVING, "default"),
         keys::PARENT => ("shop", "other"),
         keys::PR => ("7", "8"),
         keys::ENFORCEMENT => ("warn", "enforce"),

@@ -26,8 +26,8 @@ use understudy_tests::testbed::{
 pub const SOON: Duration = Duration::from_secs(60);
 /// A golden.
 pub const GOLDEN: &str = "golden";
-/// A policy beside the chart's `default`.
-pub const OTHER_POLICY: &str = "other";
+/// A policy that only observes, beside the chart's `default`.
+pub const OBSERVING: &str = "observing";
 
 /// How many previews there are for tests that begin when nobody can make one.
 const SPARE: usize = 24;
@@ -48,9 +48,10 @@ pub async fn understudy() -> &'static Understudy {
         let golden = json!({ "apiVersion": "v1", "kind": "Namespace",
             "metadata": { "name": GOLDEN, "labels": { keys::GOLDEN: "true" } } });
         shop::apply::<Namespace>(&bed, None, GOLDEN, &golden).await?;
-        let other = json!({ "apiVersion": "understudy.dev/v1alpha1", "kind": "PreviewPolicy",
-            "metadata": { "name": OTHER_POLICY }, "spec": { "creators": { "groups": ["developers"] } } });
-        shop::apply::<PreviewPolicy>(&bed, None, OTHER_POLICY, &other).await?;
+        let observing = json!({ "apiVersion": "understudy.dev/v1alpha1", "kind": "PreviewPolicy",
+            "metadata": { "name": OBSERVING },
+            "spec": { "enforcement": "warn", "creators": { "groups": ["developers"] } } });
+        shop::apply::<PreviewPolicy>(&bed, None, OBSERVING, &observing).await?;
         let names: Vec<String> = (0..SPARE).map(|_| unique("preview")).collect();
         try_join_all(names.iter().map(|name| seal(&bed, name))).await?;
         PREVIEWS.lock().expect("nobody panics with it").extend(names);
