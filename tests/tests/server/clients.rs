@@ -52,6 +52,8 @@ async fn only_an_unexpired_certificate_of_the_right_authority_and_name_is_answer
     );
     assert!(allowed(&with(right.client("kube-apiserver", 1))).await);
     assert!(allowed(&with(right.client("other", 1))).await);
+    assert!(allowed(&with(right.client_by_host("other"))).await);
+    assert!(!allowed(&with(right.client_by_host("another"))).await);
     let refused = replica
         .metric(r#"understudy_connections_ended_total{cause="handshake"}"#)
         .await;

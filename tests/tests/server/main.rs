@@ -2,6 +2,7 @@
 //! `serve` of their own beside the installed one and call it as the API server would.
 
 mod certificate;
+mod chart;
 mod clients;
 mod drain;
 mod forged;

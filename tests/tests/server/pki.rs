@@ -52,6 +52,14 @@ impl Authority {
         self.issue(params, days)
     }
 
+    /// For a client with this subject alternative name, and no common one.
+    pub fn client_by_host(&self, host: &str) -> Pair {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(params, 1)
+    }
+
     fn issue(&self, mut params: CertificateParams, days: i64) -> Pair {
         let now = OffsetDateTime::now_utc();
         (params.not_before, params.not_after) = (now - Duration::days(30), now + Duration::days(days));

@@ -9,12 +9,15 @@ use rustls::ServerConfig;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// After a failure to accept; each such pause also frees a descriptor.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// Between two lines of the log about that.
+const SAY_AGAIN: Duration = Duration::from_secs(5);
 
 /// What clients are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +82,7 @@ impl Listener {
             // Everybody here is being answered. Who comes now is told by the closed connection.
             None => counts.end(Cause::Full),
         };
+        let mut said = None;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -91,7 +95,10 @@ impl Listener {
                 Err(error) => {
                     // No descriptor or no memory is left: one who only waits has to give theirs.
                     crowd.dismiss_one();
-                    tracing::warn!(%error, open = crowd.open(), "failed to accept a connection; will go on");
+                    if said.is_none_or(|said: Instant| said.elapsed() > SAY_AGAIN) {
+                        said = Some(Instant::now());
+                        tracing::warn!(%error, open = crowd.open(), "failed to accept connections; will go on");
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             }

@@ -35,6 +35,12 @@ struct Found {
     key: Vec<u8>,
 }
 
+impl Found {
+    fn is_nothing(&self) -> bool {
+        self.certificate.is_empty() && self.key.is_empty()
+    }
+}
+
 /// Follows `source`; the channel holds the last good pair, if there was one.
 pub fn follow(source: Source, metrics: Arc<Metrics>) -> watch::Receiver<Option<Arc<CertifiedKey>>> {
     let (served, receiver) = watch::channel(None);
@@ -60,6 +66,11 @@ struct Keeper {
 impl Keeper {
     fn consider(&mut self, found: Found) {
         if self.last.as_ref() == Some(&found) {
+            return;
+        }
+        if found.is_nothing() && self.served.borrow().is_none() {
+            tracing::info!("waiting for a serving certificate");
+            self.last = Some(found);
             return;
         }
         match Pair::read(&found.certificate, &found.key, Timestamp::now()) {
