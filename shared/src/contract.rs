@@ -233,15 +233,12 @@ pub const REVIEWED_OF_CONTROL_PLANE: [(&str, &str); 2] = [("", "pods"), ("batch"
 /// Whether the review mark on a Pod counts.
 ///
 /// Outside previews a mark may have been planted beforehand by whoever may write `pods/status` there, which no policy
-/// watches (every kubelet would pay for it). So in an adopted namespace it counts on Pods made after the adoption only:
-/// `adopted` is fixed by the contract, and a creation time by the API server.
+/// watches (every kubelet would pay for it). So in an adopted namespace it counts on Pods that are younger than the
+/// adoption: `adopted` is fixed by the contract, and a creation time by the API server. Both are in whole seconds, hence
+/// a Pod of the same second counts as older, and is reviewed once more.
 pub fn mark_counts(adopted: Option<Timestamp>, pod_created: Timestamp) -> bool {
-    // Creation times are whole seconds, and the API server may take a moment to see the label.
-    adopted.is_none_or(|adopted| pod_created.as_second() > adopted.as_second() + MARK_MARGIN_SECONDS)
+    adopted.is_none_or(|adopted| pod_created.as_second() > adopted.as_second())
 }
-
-/// How long after an adoption a Pod may still have slipped past admission.
-const MARK_MARGIN_SECONDS: i64 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -288,9 +285,9 @@ mod tests {
         assert!(mark_counts(None, at("2026-06-01T11:00:00Z")), "born as a preview");
         assert!(!mark_counts(Some(adopted), at("2026-06-01T11:59:59Z")));
         assert!(
-            !mark_counts(Some(adopted), at("2026-06-01T12:00:01Z")),
-            "perhaps it slipped past"
+            !mark_counts(Some(adopted), at("2026-06-01T12:00:00Z")),
+            "which was first?"
         );
-        assert!(mark_counts(Some(adopted), at("2026-06-01T12:00:03Z")));
+        assert!(mark_counts(Some(adopted), at("2026-06-01T12:00:01Z")));
     }
 }

@@ -138,6 +138,56 @@ async fn the_control_plane_works_in_a_preview_but_starts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_clusters_machinery_writes_its_own_kinds() {
+    // A kind of a vendor's, as a network plugin writes for each Pod. Only its own kind: the rest is reviewed.
+    let _turn = turn(Mode::Down).await;
+    let (preview, admin) = (stage::preview().await, client(User::Admin).await);
+    let crd = json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": "endpoints.vendor.example" },
+        "spec": { "group": "vendor.example", "scope": "Namespaced",
+            "names": { "plural": "endpoints", "singular": "endpoint", "kind": "VendorEndpoint" },
+            "versions": [{ "name": "v1", "served": true, "storage": true,
+                "schema": { "openAPIV3Schema": { "type": "object" } } }] } });
+    let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    Call::post(crds, crd).by(&admin).await.unwrap();
+    let of_vendor = || {
+        let name = stage::unique("x");
+        let object = json!({ "apiVersion": "vendor.example/v1", "kind": "VendorEndpoint", "metadata": { "name": name } });
+        Call::post(group("vendor.example", &preview, "endpoints"), object)
+    };
+    eventually(SOON, "the kind is served", || async {
+        Call::get(group("vendor.example", stage::GOLDEN, "endpoints"))
+            .by(&admin)
+            .await
+            .map(|_| ())
+    })
+    .await
+    .unwrap();
+    let plugin = "system:serviceaccount:kube-system:cilium";
+    let machinery = format!("system:serviceaccount:{}", stage::MACHINERY.replace('/', ":"));
+    let node = ("system:node:node-0", vec!["system:nodes"]);
+    for (user, groups) in [(plugin, vec![]), (machinery.as_str(), vec![]), node] {
+        let groups = [groups, vec!["developers"]].concat();
+        of_vendor().acting_as(user, &groups).by(&admin).await.unwrap();
+        let map = Call::post(core(&preview, "configmaps"), config_map(&stage::unique("x")))
+            .acting_as(user, &groups);
+        if user.starts_with("system:node:") {
+            map.by(&admin).await.unwrap();
+        } else {
+            assert!(refusal(map.by(&admin).await).contains(OBJECTS));
+        }
+    }
+    for user in [
+        "developer",
+        "system:serviceaccount:default:cilium",
+        "system:node:node-0",
+    ] {
+        let answer = of_vendor().acting_as(user, &["developers"]).by(&admin).await;
+        assert!(refusal(answer).contains(OBJECTS), "{user}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_expired_preview_is_deleted_by_hand() {
     // C15, C23
     let _turn = turn(Mode::Down).await;

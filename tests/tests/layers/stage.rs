@@ -26,6 +26,8 @@ use understudy_tests::testbed::{
 pub const SOON: Duration = Duration::from_secs(60);
 /// A golden.
 pub const GOLDEN: &str = "golden";
+/// A service account in the chart value `systemServiceAccounts`.
+pub const MACHINERY: &str = "policy-engine/background";
 /// A policy that only observes, beside the chart's `default`.
 pub const OBSERVING: &str = "observing";
 
@@ -43,7 +45,12 @@ pub async fn understudy() -> &'static Understudy {
             postgres: false,
         };
         let bed = TestBed::start(options).await?;
-        let understudy = bed.install(InstallOptions::default()).await?;
+        let understudy = bed
+            .install(InstallOptions {
+                set: vec![format!("systemServiceAccounts[0]={MACHINERY}")],
+                ..InstallOptions::default()
+            })
+            .await?;
         everything(&bed).await?;
         let golden = json!({ "apiVersion": "v1", "kind": "Namespace",
             "metadata": { "name": GOLDEN, "labels": { keys::GOLDEN: "true" } } });
