@@ -98,11 +98,6 @@ async fn under_load_it_is_first_not_ready_then_drained_and_no_request_fails() {
     );
     assert!(idle.closed().await.unwrap().is_empty());
     assert_eq!(replica.end().await, "exit status 0");
-    eprintln!(
-        "FIGURE B08 {} answered, ended {:?} after SIGTERM with a delay of 2 s",
-        answered.load(Ordering::SeqCst),
-        told.elapsed()
-    );
     assert!(told.elapsed() < Duration::from_secs(12));
 }
 

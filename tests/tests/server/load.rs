@@ -64,7 +64,6 @@ async fn twice_the_capacity_is_shed_early_and_a_second_later_all_is_as_before() 
     let longest = load.join_all().await.into_iter().max().unwrap();
     proxy.resume();
     let (answered, shed) = (answered.load(Ordering::SeqCst), shed.load(Ordering::SeqCst));
-    eprintln!("FIGURE B12 answered {answered} shed {shed} longest {longest:?} resident {before} → {peak} MB");
     assert!(longest < LIMIT, "{longest:?}");
     assert!(answered > 500 && shed > 250, "{answered} answered, {shed} shed");
     assert!(peak < before + 150, "{before} MB before, {peak} MB at its peak");
@@ -117,13 +116,8 @@ async fn a_name_that_was_never_seen_leaves_nothing_behind() {
     ask(NAMES / 4).await;
     let lines = async || replica.get("/metrics").await.unwrap().1.lines().count();
     let (before, told) = (replica.resident(), lines().await);
-    let started = Instant::now();
     ask(NAMES).await;
     let after = replica.resident();
-    eprintln!(
-        "FIGURE B13 {before} → {after} MB, {} reviews/s",
-        (NAMES as f64 / started.elapsed().as_secs_f64()) as u64
-    );
     assert!(after <= before + 5, "{before} MB before, {after} MB after");
     assert_eq!(lines().await, told);
 }

@@ -166,7 +166,6 @@ async fn a_body_over_the_limit_is_refused_as_soon_as_that_is_known() {
     assert!(statuses.contains(&413), "{statuses:?}");
     let grown = replica.resident().saturating_sub(before);
     assert!(grown < 100, "grown by {grown} MB");
-    eprintln!("FIGURE A04 grown {grown} MB");
     // Less than announced: no review, and nothing is allowed.
     let mut call = replica.caller().connect().await.unwrap();
     call.send(&post("/mutate", config_map("x").to_string().as_bytes())[..300])

@@ -63,7 +63,6 @@ async fn after_a_kill_only_what_was_in_flight_is_lost_and_a_thousand_namespaces_
     let started = Instant::now();
     let again = Replica::start(Options::default()).await;
     let took = started.elapsed();
-    eprintln!("FIGURE B09 ready {took:?} after its start, with {NAMESPACES} namespaces");
     assert_eq!(
         again.caller().review("/mutate", &config_map("x")).await.unwrap()["allowed"],
         true

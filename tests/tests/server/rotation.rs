@@ -207,7 +207,6 @@ async fn a_rotation_of_the_ca_fails_no_admission_while_replicas_serve_different_
     for name in ["following", "slow"] {
         let log = std::fs::read_to_string(bed.logs().join(format!("{name}.log"))).unwrap();
         let reviews = log.matches("\"reviewed\"").count();
-        eprintln!("FIGURE B07 {name} answered {reviews} reviews");
         assert!(reviews > 50, "{name} answered {reviews}");
     }
 }
