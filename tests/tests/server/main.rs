@@ -12,10 +12,12 @@ mod malformed;
 mod many;
 mod outage;
 mod restart;
+mod rollout;
 mod rotation;
 mod transport;
 
 mod caller;
+mod cluster;
 mod pki;
 mod replica;
 mod reviews;

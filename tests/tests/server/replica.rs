@@ -213,7 +213,7 @@ pub async fn addresses(bed: &TestBed, name: &str) -> Result<(SocketAddr, SocketA
 }
 
 /// One HTTP/1.0 exchange: the server closes when it has said all.
-async fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
+pub async fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;

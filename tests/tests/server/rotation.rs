@@ -1,45 +1,24 @@
 //! The CA is renewed while admission serves, and nobody who makes something in a preview notices.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
 use anyhow::{Context, ensure};
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use understudy::keys;
-use understudy_tests::testbed::{
-    InstallOptions, Launch, NAMESPACE, Options as BedOptions, Role, TestBed, User, eventually,
-};
+use understudy_tests::testbed::{NAMESPACE, User, eventually};
 
 use crate::caller::Caller;
+use crate::cluster::{Cluster, Makers, Service};
 use crate::pki::roots;
 use crate::replica::{Options, SOON, addresses, launch};
 
 const AUTHORITY: &str = "understudy-webhook-ca";
-
-/// Passes connections on to each of `replicas` in turn, as a Service does.
-async fn spread(listener: TcpListener, replicas: [SocketAddr; 2]) {
-    let mut next = 0;
-    while let Ok((mut client, _)) = listener.accept().await {
-        next += 1;
-        let replica = replicas[next % 2];
-        tokio::spawn(async move {
-            if let Ok(mut server) = TcpStream::connect(replica).await {
-                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-            }
-        });
-    }
-}
 
 async fn data(secrets: &Api<Secret>, name: &str, key: &str) -> anyhow::Result<String> {
     let data = secrets.get(name).await?.data.unwrap_or_default();
@@ -48,14 +27,8 @@ async fn data(secrets: &Api<Secret>, name: &str, key: &str) -> anyhow::Result<St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_of_the_ca_fails_no_admission_while_replicas_serve_different_leaves() {
-    // B07. On a bed of its own, since it takes the place of its `serve`.
-    let bed = TestBed::start(BedOptions {
-        postgres: false,
-        ..BedOptions::default()
-    })
-    .await
-    .unwrap();
-    let understudy = bed.install(InstallOptions::default()).await.unwrap();
+    // B07
+    let Cluster { bed, understudy, .. } = &Cluster::take().await;
     let admin = bed.client(User::Admin).await.unwrap();
     let secrets: Api<Secret> = Api::namespaced(admin.clone(), NAMESPACE);
     let old = data(&secrets, AUTHORITY, "ca.crt").await.unwrap();
@@ -72,67 +45,14 @@ async fn a_rotation_of_the_ca_fails_no_admission_while_replicas_serve_different_
     .unwrap();
     let slow = vec![format!("--tls-dir={}", directory.display())];
     let plain = Options::default();
-    launch(&bed, "following", vec![], &plain).await.unwrap();
-    launch(&bed, "slow", slow, &plain).await.unwrap();
-    let (_, following) = addresses(&bed, "following").await.unwrap();
-    let (_, slow) = addresses(&bed, "slow").await.unwrap();
-    understudy.stop(Role::Serve).await.unwrap();
-    let listener = TcpListener::bind(("127.0.0.1", understudy.port())).await.unwrap();
-    tokio::spawn(spread(listener, [following, slow]));
-    let often = Launch {
-        arguments: vec!["--certificate-seconds=1".to_owned()],
-        ..Launch::default()
-    };
-    understudy.stop(Role::Control).await.unwrap();
-    understudy.start_with(Role::Control, often).await.unwrap();
-    understudy.wait_until_ready(Role::Control).await.unwrap();
-
-    // Creations in a preview, all the time; each is reviewed four times.
-    let developer = bed.client(User::Developer).await.unwrap();
-    let namespaces: Api<Namespace> = Api::all(developer.clone());
-    let preview = json!({ "metadata": { "name": "rotated", "labels": { keys::PREVIEW: "true" } } });
-    namespaces
-        .create(&PostParams::default(), &serde_json::from_value(preview).unwrap())
-        .await
-        .unwrap();
-    let maps: Api<ConfigMap> = Api::namespaced(developer, "rotated");
-    let first = json!({ "metadata": { "name": "first" } });
-    let first: ConfigMap = serde_json::from_value(first).unwrap();
-    eventually(SOON, "the developer may write there", || async {
-        maps.create(&PostParams::default(), &first).await
-    })
-    .await
-    .unwrap();
-    let (over, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let mut creators = JoinSet::new();
-    for creator in 0..4 {
-        let (maps, over, made) = (maps.clone(), over.clone(), made.clone());
-        creators.spawn(async move {
-            for number in 0.. {
-                if over.load(Ordering::SeqCst) {
-                    break;
-                }
-                let dry_run = PostParams {
-                    dry_run: true,
-                    ..PostParams::default()
-                };
-                let map = json!({ "metadata": { "name": format!("x-{creator}-{number}") } });
-                let map: ConfigMap = serde_json::from_value(map).unwrap();
-                maps.create(&dry_run, &map).await.expect("no admission fails");
-                made.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-    }
-    let more = async |than: u64| {
-        let enough = made.load(Ordering::SeqCst) + than;
-        eventually(SOON, "more is made", || async {
-            ensure!(made.load(Ordering::SeqCst) >= enough, "not yet");
-            Ok(())
-        })
-        .await
-        .unwrap();
-    };
-    more(50).await;
+    launch(bed, "following", vec![], &plain).await.unwrap();
+    launch(bed, "slow", slow, &plain).await.unwrap();
+    let (_, following) = addresses(bed, "following").await.unwrap();
+    let (_, slow) = addresses(bed, "slow").await.unwrap();
+    Service::bind(understudy.port()).await.lead_to(&[following, slow]);
+    // Each of their creations is reviewed twice.
+    let mut makers = Makers::start(bed).await;
+    makers.make(50).await;
 
     // A CA whose key is lost signs nothing more: the leader makes another one, as it does before the end of a CA's time.
     let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
@@ -176,7 +96,7 @@ async fn a_rotation_of_the_ca_fails_no_admission_while_replicas_serve_different_
         shown,
         CertificateDer::from_pem_slice(old_leaf.as_bytes()).unwrap()
     );
-    more(200).await;
+    makers.make(200).await;
 
     let mutating: Api<MutatingWebhookConfiguration> = Api::all(admin.clone());
     let validating: Api<ValidatingWebhookConfiguration> = Api::all(admin);
@@ -201,8 +121,7 @@ async fn a_rotation_of_the_ca_fails_no_admission_while_replicas_serve_different_
             "{bundle}"
         );
     }
-    over.store(true, Ordering::SeqCst);
-    creators.join_all().await;
+    makers.finish().await;
     // Both were asked all along, not the one that happens to be right.
     for name in ["following", "slow"] {
         let log = std::fs::read_to_string(bed.logs().join(format!("{name}.log"))).unwrap();

@@ -1,0 +1,85 @@
+//! A new replica takes the place of an old one under load, as a Deployment does it, and no admission fails.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use understudy_tests::testbed::{Signal, TestBed, eventually};
+
+use crate::cluster::{Cluster, Makers, Service};
+use crate::replica::{Options, SOON, addresses, get, launch};
+
+/// A replica as the kubelet sees it.
+struct Replica {
+    name: String,
+    health: SocketAddr,
+    address: SocketAddr,
+}
+
+impl Replica {
+    async fn start(bed: &TestBed) -> Self {
+        let name = format!("rolled-{:08x}", rand::random::<u32>());
+        let arguments = vec!["--drain-delay=1".to_owned()];
+        launch(bed, &name, arguments, &Options::default()).await.unwrap();
+        let (health, address) = addresses(bed, &name).await.unwrap();
+        let replica = Self {
+            name,
+            health,
+            address,
+        };
+        eventually(SOON, "the replica is ready", || async {
+            ensure!(replica.is_ready().await?, "not ready");
+            Ok(())
+        })
+        .await
+        .unwrap();
+        replica
+    }
+
+    async fn is_ready(&self) -> Result<bool> {
+        Ok(get(self.health, "/readyz").await?.0 == 200)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_rollouts_under_load_fail_no_admission() {
+    // B08, by the API server and its way with connections.
+    let Cluster { bed, understudy, .. } = &Cluster::take().await;
+    let service = Service::bind(understudy.port()).await;
+    let mut old = Replica::start(bed).await;
+    service.lead_to(&[old.address]);
+    let mut makers = Makers::start(bed).await;
+    for _ in 0..3 {
+        makers.make(50).await;
+        let new = Replica::start(bed).await;
+        service.lead_to(&[old.address, new.address]);
+        makers.make(20).await;
+        bed.supervisor().signal(&old.name, Signal::SigTerm).unwrap();
+        // Its endpoint goes when it is seen to be not ready, and it answers until then.
+        eventually(SOON, "the old replica is not ready", || async {
+            ensure!(!old.is_ready().await?, "it is");
+            Ok(())
+        })
+        .await
+        .unwrap();
+        service.lead_to(&[new.address]);
+        eventually(
+            Duration::from_secs(20),
+            "the old replica has ended well",
+            || async {
+                let states = bed.supervisor().states()?;
+                let state = states.iter().find(|state| state.name == old.name);
+                ensure!(
+                    state.is_some_and(|state| state.exit == "exit status 0"),
+                    "{state:?}"
+                );
+                Ok(())
+            },
+        )
+        .await
+        .unwrap();
+        old = new;
+    }
+    makers.make(50).await;
+    makers.finish().await;
+}
