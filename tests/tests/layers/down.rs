@@ -113,6 +113,36 @@ async fn creation_in_a_preview_waits_with_the_cause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_deleted_does_not_wait() {
+    // C13: it waits for somebody's finalizer, whose removal is an update like any other.
+    let (preview, developer) = (stage::preview().await, client(User::Developer).await);
+    let path = core(&preview, "configmaps/finalized");
+    {
+        let _turn = turn(Mode::Up).await;
+        let mut finalized = config_map("finalized");
+        finalized["metadata"]["finalizers"] = json!(["example.com/wait"]);
+        Call::post(core(&preview, "configmaps"), finalized)
+            .by(&developer)
+            .await
+            .unwrap();
+    }
+    let _turn = turn(Mode::Down).await;
+    let note = json!({ "metadata": { "annotations": { "note": "x" } } });
+    assert!(refusal(Call::patch(&path, note.clone()).by(&developer).await).contains(OBJECTS));
+    Call::delete(&path).by(&developer).await.unwrap();
+    Call::patch(&path, note.clone()).by(&developer).await.unwrap();
+    // And so does the namespace, held by what is in it.
+    Call::delete(namespace(&preview)).by(&developer).await.unwrap();
+    Call::patch(namespace(&preview), note)
+        .by(&developer)
+        .await
+        .unwrap();
+    let free = json!({ "metadata": { "finalizers": null } });
+    Call::patch(&path, free).by(&developer).await.unwrap();
+    stage::gone(&namespace(&preview)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_control_plane_works_in_a_preview_but_starts_nothing() {
     // C15
     let _turn = turn(Mode::Down).await;
