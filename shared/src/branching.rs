@@ -96,19 +96,18 @@ pub fn plan(container: &Value, environment: &Environment, databases: &[Database]
 /// Variables of `container` that bear the name of a part of some branch of `databases` and are not that part: a composed
 /// connection would take them for it.
 pub fn shadows(container: &Value, databases: &[Database]) -> Vec<String> {
-    let parts: Vec<Value> = databases
-        .iter()
-        .flat_map(|database| {
-            PARTS
-                .iter()
-                .map(move |(part, key)| part_entry(&database.name, part, key))
-        })
+    let parts = || {
+        databases
+            .iter()
+            .flat_map(|database| PARTS.iter().map(move |(part, key)| (database, *part, *key)))
+    };
+    let names: BTreeSet<String> = parts()
+        .map(|(database, part, _)| connection::variable(&database.name, part))
         .collect();
     let entries = container["env"].as_array().into_iter().flatten();
-    let shadowing = entries.filter(|entry| {
-        parts
-            .iter()
-            .any(|part| part["name"] == entry["name"] && part != *entry)
+    let named = entries.filter(|entry| entry["name"].as_str().is_some_and(|name| names.contains(name)));
+    let shadowing = named.filter(|entry| {
+        !parts().any(|(database, part, key)| **entry == part_entry(&database.name, part, key))
     });
     shadowing
         .filter_map(|entry| entry["name"].as_str().map(str::to_owned))

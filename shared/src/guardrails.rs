@@ -104,9 +104,14 @@ pub fn seal_hash(guardrails: &[Guardrail]) -> String {
     names::hash(&text, 16)
 }
 
+/// The hash that says `preview` is sealed under `policy` as it is now.
+pub fn wanted_seal(preview: &Preview, policy: &PreviewPolicySpec, own: &str) -> String {
+    seal_hash(&desired(preview, policy, own))
+}
+
 /// Whether `preview` is sealed under `policy`: its annotation holds the hash of what is wanted now.
 pub fn is_sealed(preview: &Preview, policy: &PreviewPolicySpec, own: &str) -> bool {
-    preview.sealed.as_deref() == Some(seal_hash(&desired(preview, policy, own)).as_str())
+    preview.sealed.is_some() && preview.sealed.as_deref() == Some(wanted_seal(preview, policy, own).as_str())
 }
 
 /// Whether the live object is the desired one, whole: our label and everything that takes effect.

@@ -20,15 +20,20 @@ pub fn canonical(host: &str) -> String {
 /// Without `svc` it is the last label that counts, by the search list of every Pod. That cannot be told from a host of the
 /// internet by its spelling alone; the caller asks whether the answer is a namespace that matters.
 pub fn namespace(host: &str) -> Option<String> {
-    let host = canonical(host);
-    if host.parse::<IpAddr>().is_ok() {
+    namespace_of(&canonical(host)).map(str::to_owned)
+}
+
+/// The same for a host in canonical spelling.
+pub(crate) fn namespace_of(host: &str) -> Option<&str> {
+    if host.starts_with(|c: char| c.is_ascii_digit()) && host.parse::<IpAddr>().is_ok() {
         return None;
     }
-    let labels: Vec<&str> = host.split('.').collect();
-    match labels.as_slice() {
-        [_, .., namespace, "svc" | "pod"] => Some((*namespace).to_owned()),
-        [_, .., namespace] => Some((*namespace).to_owned()),
-        _ => None,
+    let mut labels = host.rsplit('.');
+    let last = labels.next()?;
+    let before = labels.next()?;
+    match last {
+        "svc" | "pod" if labels.next().is_some() => Some(before),
+        last => Some(last),
     }
 }
 
@@ -97,6 +102,10 @@ pub fn is_namespace_domain(domain: &str) -> bool {
 /// The address that `host` is, in any spelling that programs take for one.
 pub fn address(host: &str) -> Option<IpAddr> {
     let host = host.trim_end_matches('.');
+    // Most hosts are names, and this is asked of every one.
+    if !host.starts_with(|c: char| c.is_ascii_digit()) && !host.contains(':') {
+        return None;
+    }
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let plain = bare.unwrap_or(host).split('%').next().unwrap_or_default();
     plain

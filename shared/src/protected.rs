@@ -90,18 +90,19 @@ impl Protected {
             let service = self.addresses.get(&address);
             return service
                 .map(|service| format!("the address of Service {service} in a protected namespace"))
-                .or_else(|| self.listed(host));
+                .or_else(|| self.listed(host, &host::canonical(host)));
         }
-        if let Some(namespace) = host::namespace(host).filter(|name| self.has_namespace(name)) {
+        let canonical = host::canonical(host);
+        if let Some(namespace) = host::namespace_of(&canonical).filter(|name| self.has_namespace(name)) {
             return Some(format!("in the protected namespace {namespace}"));
         }
-        self.listed(host)
+        self.listed(host, &canonical)
     }
 
     /// Why a policy's list of hosts puts `host` out of bounds.
-    fn listed(&self, host: &str) -> Option<String> {
-        let canonical = host::canonical(host);
-        let service = (canonical.split('.').count() == 2).then(|| format!("{canonical}.svc"));
+    fn listed(&self, host: &str, canonical: &str) -> Option<String> {
+        let two = canonical.bytes().filter(|byte| *byte == b'.').count() == 1;
+        let service = two.then(|| format!("{canonical}.svc"));
         let said = |pattern: &str| {
             if pattern == host {
                 "a protected host".to_owned()
@@ -109,11 +110,11 @@ impl Protected {
                 format!("a protected host ({pattern})")
             }
         };
-        for spelling in [Some(&canonical), service.as_ref()].into_iter().flatten() {
+        for spelling in [Some(canonical), service.as_deref()].into_iter().flatten() {
             if let Some(pattern) = self.hosts.get(spelling) {
                 return Some(said(pattern));
             }
-            let mut rest = spelling.as_str();
+            let mut rest = if self.parents.is_empty() { "" } else { spelling };
             while let Some((_, parent)) = rest.split_once('.') {
                 if self.parents.contains(parent) {
                     return Some(said(&format!("*.{parent}")));
@@ -139,8 +140,8 @@ impl Protected {
             .find(|host| host.ends_with(&below))
             .map(|host| format!("where the protected host {host} is found"))
             .or_else(|| {
-                self.listed(&format!("x.{domain}"))
-                    .map(|why| format!("below {why}"))
+                let below = format!("x.{domain}");
+                self.listed(&below, &below).map(|why| format!("below {why}"))
             })
     }
 
@@ -151,7 +152,8 @@ impl Protected {
         let mut labels = name.rsplitn(3, '.');
         let pair = labels.next().zip(labels.next());
         let service = pair.map(|(namespace, service)| format!("{service}.{namespace}"));
-        service.is_some_and(|service| self.services.contains(&service)) || self.listed(host).is_some()
+        service.is_some_and(|service| self.services.contains(&service))
+            || self.listed(host, &canonical).is_some()
     }
 
     /// The addresses of protected Services in the sixth version of the protocol, which free text spells in many ways.

@@ -142,6 +142,7 @@ impl World {
                 .flatten()
                 .map_or(Fact::Unknown, Fact::Present),
             preview,
+            wanted_seal: None,
             sources: self.sources.get(namespace).cloned().unwrap_or_default(),
         }
     }

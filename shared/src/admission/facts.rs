@@ -3,6 +3,7 @@
 use super::User;
 use crate::environment::{Data, Fact, Kind, Reference, Sources};
 use crate::fingerprints::Fingerprints;
+use crate::guardrails;
 use crate::keys;
 use crate::policy::PreviewPolicySpec;
 use crate::preview::Preview;
@@ -69,6 +70,9 @@ pub struct Facts {
     pub pods: Fact<bool>,
     /// The preview of the request's namespace; `None` while it is not in memory, which counts as unsealed.
     pub preview: Option<Preview>,
+    /// What the preview's seal has to be, where that is known already: it is the same for every request until the policy
+    /// changes. `None` has it worked out.
+    pub wanted_seal: Option<Arc<str>>,
     /// The ConfigMaps and Secrets that [`super::needs`] named.
     pub sources: BTreeMap<Reference, Fact<Data>>,
 }
@@ -78,6 +82,17 @@ impl Facts {
     pub fn exempts(&self, user: &User) -> bool {
         let exempt = &self.installation.exempt;
         exempt.users.contains(&user.name) || user.groups.iter().any(|group| exempt.groups.contains(group))
+    }
+
+    /// Whether the request's preview is sealed under its policy as it is now.
+    pub fn sealed(&self) -> bool {
+        let (Some(preview), Some(policy)) = (&self.preview, self.policy()) else {
+            return false;
+        };
+        match &self.wanted_seal {
+            Some(wanted) => preview.sealed.as_deref() == Some(wanted),
+            None => guardrails::is_sealed(preview, policy, &self.installation.namespace),
+        }
     }
 
     /// What the request's preview may not reach.

@@ -68,6 +68,7 @@ fn facts() -> Facts {
         services: Arc::default(),
         fingerprints: Arc::default(),
         pods: Fact::Unknown,
+        wanted_seal: None,
         preview: Some(preview),
         sources: [
             (

@@ -106,6 +106,7 @@ fn facts(items: &[Item], namespace: &Namespace, rules: Rules<'_>, now: Timestamp
         services: Arc::default(),
         fingerprints: Arc::default(),
         pods: Fact::Unknown,
+        wanted_seal: None,
         preview: Preview::of(&namespace.metadata),
         sources,
     }

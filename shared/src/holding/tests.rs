@@ -17,6 +17,7 @@ fn facts() -> Facts {
         services: Arc::default(),
         fingerprints: Arc::default(),
         pods: Fact::Unknown,
+        wanted_seal: None,
         preview: Preview::of(&metadata),
         sources: Default::default(),
     }

@@ -6,6 +6,7 @@
 
 use super::freshness::{Followed, Freshness};
 use super::live::Live;
+use super::rules::{Generation, Rules};
 use super::secrets;
 use super::services::{self, Directory};
 use crate::health::Handle;
@@ -26,13 +27,6 @@ use understudy::policy::{PreviewPolicy, PreviewPolicySpec};
 use understudy::preview::{self, Preview};
 use understudy::protected::Protected;
 
-/// What is the same for every request until something changes.
-#[derive(Clone)]
-struct Rules {
-    policies: Arc<BTreeMap<String, PreviewPolicySpec>>,
-    protected: Arc<Protected>,
-}
-
 /// The memory.
 #[derive(Clone)]
 pub struct Memory {
@@ -41,8 +35,7 @@ pub struct Memory {
     policies: Store<PreviewPolicy>,
     services: Directory,
     fingerprints: Arc<Mutex<Arc<Fingerprints>>>,
-    /// Made from the stores at the first request after a change.
-    rules: Arc<Mutex<Option<Rules>>>,
+    rules: Generation,
     filled: watch::Receiver<bool>,
 }
 
@@ -62,32 +55,31 @@ pub fn start(
         policies,
         services: Directory::default(),
         fingerprints: Arc::default(),
-        rules: Arc::default(),
+        rules: Generation::default(),
         filled,
     };
 
-    let forget = |memory: &Memory| {
-        let rules = memory.rules.clone();
-        move || *rules.lock().expect("no panic while held") = None
-    };
-    let (changed, fresh) = (forget(&memory), freshness.clone());
+    let (rules, fresh) = (memory.rules.clone(), freshness.clone());
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
     let stream = watcher(api, watcher::Config::default()).default_backoff();
     tokio::spawn(reflector(namespace_writer, stream).for_each(move |event| {
         fresh.heard(Followed::Namespaces, &event);
-        changed();
+        rules.forget_if(|protected| changes_goldens(&event, protected));
         std::future::ready(())
     }));
-    let changed = forget(&memory);
+    let rules = memory.rules.clone();
     let (listing, listed) = watch::channel(false);
     tokio::spawn(services::follow(
         client.clone(),
         memory.services.clone(),
         listing,
-        changed,
+        move |namespace| match namespace {
+            Some(namespace) => rules.forget_if(|protected| protected.has_namespace(namespace)),
+            None => rules.forget(),
+        },
         freshness.clone(),
     ));
-    let (changed, fresh) = (forget(&memory), freshness.clone());
+    let (rules, fresh) = (memory.rules.clone(), freshness.clone());
     let stream = watcher(
         Api::<PreviewPolicy>::all(client.clone()),
         watcher::Config::default(),
@@ -95,7 +87,7 @@ pub fn start(
     .default_backoff();
     tokio::spawn(reflector(policy_writer, stream).for_each(move |event| {
         fresh.heard(Followed::Policies, &event);
-        changed();
+        rules.forget();
         std::future::ready(())
     }));
     let asking = client.clone();
@@ -115,6 +107,24 @@ pub fn start(
         }
     });
     memory
+}
+
+/// Whether an event of a namespace changes which namespaces are goldens.
+fn changes_goldens(
+    event: &Result<watcher::Event<PartialObjectMeta<Namespace>>, watcher::Error>,
+    protected: &Protected,
+) -> bool {
+    match event {
+        Ok(watcher::Event::Apply(namespace)) => {
+            let name = namespace.metadata.name.as_deref().unwrap_or_default();
+            preview::is_golden(namespace.metadata.labels.as_ref()) != protected.has_namespace(name)
+        }
+        Ok(watcher::Event::Delete(namespace)) => {
+            protected.has_namespace(namespace.metadata.name.as_deref().unwrap_or_default())
+        }
+        Ok(watcher::Event::InitDone) => true,
+        _ => false,
+    }
 }
 
 fn is_birth_of_a_pod(request: &Request) -> bool {
@@ -160,12 +170,16 @@ impl Memory {
 
     /// Facts for a review now.
     pub fn facts(&self, preview: Option<Preview>, sources: BTreeMap<Reference, Fact<Data>>) -> Facts {
-        let Rules { policies, protected } = self.rules();
+        let rules = self.rules();
+        let wanted = preview
+            .as_ref()
+            .and_then(|preview| rules.wanted_seal(preview, &self.installation.namespace));
         Facts {
             now: Timestamp::now(),
             installation: self.installation.clone(),
-            policies,
-            protected,
+            policies: rules.policies,
+            protected: rules.protected,
+            wanted_seal: wanted,
             services: self.services.services(),
             fingerprints: self.fingerprints.lock().expect("no panic while held").clone(),
             pods: Fact::Unknown,
@@ -175,25 +189,19 @@ impl Memory {
     }
 
     fn rules(&self) -> Rules {
-        let mut rules = self.rules.lock().expect("no panic while held");
-        rules
-            .get_or_insert_with(|| {
-                let policies: BTreeMap<String, PreviewPolicySpec> = self
-                    .policies
-                    .state()
-                    .iter()
-                    .filter_map(|policy| Some((policy.metadata.name.clone()?, policy.spec.clone())))
-                    .collect();
-                let goldens = self.namespaces.state().into_iter().filter_map(|namespace| {
-                    preview::is_golden(namespace.metadata.labels.as_ref())
-                        .then(|| namespace.metadata.name.clone())?
-                });
-                let protected = Protected::new(goldens, policies.values(), &self.services.services());
-                Rules {
-                    policies: Arc::new(policies),
-                    protected: Arc::new(protected),
-                }
-            })
-            .clone()
+        self.rules.get(|| {
+            let policies: BTreeMap<String, PreviewPolicySpec> = self
+                .policies
+                .state()
+                .iter()
+                .filter_map(|policy| Some((policy.metadata.name.clone()?, policy.spec.clone())))
+                .collect();
+            let goldens = self.namespaces.state().into_iter().filter_map(|namespace| {
+                preview::is_golden(namespace.metadata.labels.as_ref())
+                    .then(|| namespace.metadata.name.clone())?
+            });
+            let protected = Protected::new(goldens, policies.values(), &self.services.services());
+            (policies, protected)
+        })
     }
 }

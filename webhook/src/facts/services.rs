@@ -27,12 +27,13 @@ impl Directory {
     }
 }
 
-/// Follows all Services; `filled` becomes `true` once they have been listed, `changed` is called at each change.
+/// Follows all Services; `filled` becomes `true` once they have been listed. `changed` is called at each change with the
+/// namespace, or with none after a listing.
 pub async fn follow(
     client: Client,
     directory: Directory,
     filled: watch::Sender<bool>,
-    changed: impl Fn(),
+    changed: impl Fn(Option<&str>),
     freshness: Arc<Freshness>,
 ) {
     let api: Api<Object> = Api::all(client);
@@ -47,15 +48,19 @@ pub async fn follow(
                 let listed = std::mem::take(&mut listing);
                 directory.change(|services| *services = listed);
                 let _ = filled.send(true);
+                changed(None);
             }
-            Ok(watcher::Event::Apply(object)) => directory.change(|services| put(services, &object)),
-            Ok(watcher::Event::Delete(object)) => directory.change(|services| {
+            Ok(watcher::Event::Apply(object)) => {
+                directory.change(|services| put(services, &object));
+                changed(Some(place(&object).0));
+            }
+            Ok(watcher::Event::Delete(object)) => {
                 let (namespace, name) = place(&object);
-                services.remove(namespace, name);
-            }),
-            Err(_) => continue,
+                directory.change(|services| services.remove(namespace, name));
+                changed(Some(namespace));
+            }
+            Err(_) => {}
         }
-        changed();
     }
 }
 

@@ -19,9 +19,8 @@ pub(super) const RULE: Rule = Rule {
 const MARK: &str = "v1";
 
 fn review(_: &Request, facts: &Facts, draft: &mut Draft<'_>) {
-    let own = &facts.installation.namespace;
     let known = facts.preview.as_ref().zip(facts.policy());
-    if !known.is_some_and(|(preview, policy)| guardrails::is_sealed(preview, policy, own)) {
+    if !facts.sealed() {
         gate(draft, Reason::Held, keys::GATE_GUARDRAILS);
         if let Some((_, policy)) = known {
             limit(draft, policy);
