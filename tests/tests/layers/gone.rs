@@ -117,3 +117,30 @@ async fn who_is_exempt_is_compared_whole() {
     );
     assert_refused(call.by(&admin).await, POLICY, "field-reserved");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_the_administrator_reserves_is_set_on_no_preview() {
+    let _turn = turn(Mode::Gone).await;
+    let (preview, developer) = (stage::preview().await, client(User::Developer).await);
+    let plain = stage::plain("plain").await;
+    let reserved = json!({ stage::RESERVED: "false" });
+    let change = json!({ "metadata": { "labels": reserved } });
+    let answer = Call::patch(namespace(&preview), change.clone())
+        .by(&developer)
+        .await;
+    assert_refused(answer, POLICY, "field-reserved");
+    let born = json!({ keys::PREVIEW: "true", stage::RESERVED: "false" });
+    let born = Call::post(
+        "/api/v1/namespaces",
+        stage::object(&stage::unique("born"), born, json!({})),
+    );
+    assert_refused(born.by(&developer).await, POLICY, "field-reserved");
+    Call::patch(namespace(&plain), change.clone())
+        .by(&developer)
+        .await
+        .unwrap();
+    Call::patch(namespace(&preview), change)
+        .by(&client(User::Admin).await)
+        .await
+        .unwrap();
+}

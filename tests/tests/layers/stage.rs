@@ -28,6 +28,10 @@ pub const SOON: Duration = Duration::from_secs(60);
 pub const GOLDEN: &str = "golden";
 /// A service account in the chart value `systemServiceAccounts`.
 pub const MACHINERY: &str = "policy-engine/background";
+/// A service account in the chart value `goldenKeepers`.
+pub const KEEPER: &str = "gitops/applier";
+/// A label in the chart value `reservedNamespaceLabels`.
+pub const RESERVED: &str = "mesh.example/inject";
 /// A policy that only observes, beside the chart's `default`.
 pub const OBSERVING: &str = "observing";
 
@@ -47,7 +51,11 @@ pub async fn understudy() -> &'static Understudy {
         let bed = TestBed::start(options).await?;
         let understudy = bed
             .install(InstallOptions {
-                set: vec![format!("systemServiceAccounts[0]={MACHINERY}")],
+                set: vec![
+                    format!("systemServiceAccounts[0]={MACHINERY}"),
+                    format!("goldenKeepers[0]={KEEPER}"),
+                    format!("reservedNamespaceLabels[0]={RESERVED}"),
+                ],
                 ..InstallOptions::default()
             })
             .await?;
