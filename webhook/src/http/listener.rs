@@ -10,9 +10,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
+/// Connections that the kernel holds until we accept them. The standard library's 128 are gone in one burst, and a client
+/// that finds no place believes itself connected (Linux lets it) and waits a second or more for its first bytes to count.
+const BACKLOG: u32 = 4096;
 /// After a failure to accept; each such pause also frees a descriptor.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -40,7 +43,13 @@ pub struct Listener {
 impl Listener {
     /// Binds `address`; connections that come wait.
     pub async fn bind(address: SocketAddr, limits: Limits, counts: Counts) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let socket = socket.listen(BACKLOG)?;
         Ok(Listener {
             socket,
             limits,
