@@ -5,6 +5,7 @@ mod freshness;
 mod gather;
 mod live;
 mod memory;
+mod rules;
 mod secrets;
 mod services;
 
