@@ -27,8 +27,8 @@ use tokio_rustls::server::TlsStream;
 /// A head is a few hundred bytes; what else is read stays below this.
 const BUFFER: usize = 64 * 1024;
 const HEAD: usize = 16 * 1024;
-/// Go's clients open another connection when one has no stream left.
-const STREAMS: u32 = 32;
+/// What clients assume until they are told (RFC 9113, 6.5.2 asks for no less); fewer would refuse the first of a burst.
+const STREAMS: u32 = 100;
 /// First byte of every TLS connection: a record of the handshake (RFC 8446, 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
 const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 22\r\n\r\nspeak HTTPS, not HTTP\n";

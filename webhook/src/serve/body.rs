@@ -20,6 +20,9 @@ const PIECE: usize = 64 * 1024;
 /// For what is beyond `FREE`, in pieces: one review of the largest size and a few large ones beside it.
 const BUDGET: usize = 12 * 1024 * 1024 / PIECE;
 
+/// Requests at a time over HTTP/2, on all connections together: more than API servers ask, less than attackers could.
+const STREAMS: usize = 1024;
+
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoBody {
@@ -38,18 +41,21 @@ pub struct Weighed {
     /// What was sent.
     pub bytes: Vec<u8>,
     _share: Option<OwnedSemaphorePermit>,
+    _stream: Option<OwnedSemaphorePermit>,
 }
 
 /// The shared budget.
 #[derive(Clone, Debug)]
 pub struct Budget {
     pieces: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
 }
 
 impl Default for Budget {
     fn default() -> Self {
         Budget {
             pieces: Arc::new(Semaphore::new(BUDGET)),
+            streams: Arc::new(Semaphore::new(STREAMS)),
         }
     }
 }
@@ -57,10 +63,11 @@ impl Default for Budget {
 impl Budget {
     /// Reads the body of `request` until `deadline`.
     pub async fn read(&self, request: Request<Incoming>, deadline: Instant) -> Result<Weighed, NoBody> {
-        let free = if request.version() == Version::HTTP_2 {
-            0
+        let (free, stream) = if request.version() == Version::HTTP_2 {
+            let stream = self.streams.clone().try_acquire_owned();
+            (0, Some(stream.map_err(|_| NoBody::Crowded)?))
         } else {
-            FREE
+            (FREE, None)
         };
         let mut body = request.into_body();
         let announced = body.size_hint();
@@ -88,7 +95,11 @@ impl Budget {
             }
             bytes.extend_from_slice(&data);
         }
-        Ok(Weighed { bytes, _share: share })
+        Ok(Weighed {
+            bytes,
+            _share: share,
+            _stream: stream,
+        })
     }
 
     /// All that a body may still need, at once: two that each wait for what the other has would both wait in vain.
