@@ -26,6 +26,7 @@ pub use wire::{MalformedReview, Stage, answer, parse};
 
 use crate::keys;
 use crate::policy::PreviewPolicySpec;
+use crate::reason::Reason;
 use rules::RULES;
 
 /// Whether any rule has a say in `request`; where none has, no fact needs to be read for it.
@@ -42,15 +43,18 @@ pub fn adopts(request: &Request) -> bool {
         && request.old_label(keys::PREVIEW) != Some("true")
 }
 
+/// The reasons for which the rules would refuse or change `request`, each with its field and what is wrong: all of them,
+/// where a decision that refuses keeps what would be changed to itself.
+pub fn objections(request: &Request, facts: &Facts) -> Vec<(Reason, String)> {
+    draft(request, facts).objections()
+}
+
 /// Decides `request` with `facts`, by every rule of the table that applies to it.
 pub fn review(request: &Request, facts: &Facts) -> Decision {
     if !concerns(request) {
         return Decision::Allow { warnings: Vec::new() };
     }
-    let mut draft = Draft::new(&request.object);
-    for rule in RULES.iter().filter(|rule| (rule.applies)(request)) {
-        (rule.review)(request, facts, &mut draft);
-    }
+    let mut draft = draft(request, facts);
     if facts.exempts(&request.user) {
         draft.excuse();
     }
@@ -61,11 +65,23 @@ pub fn review(request: &Request, facts: &Facts) -> Decision {
     draft.decide(&request.object)
 }
 
+fn draft<'r>(request: &'r Request, facts: &Facts) -> Draft<'r> {
+    let mut draft = Draft::new(&request.object);
+    for rule in RULES.iter().filter(|rule| (rule.applies)(request)) {
+        (rule.review)(request, facts, &mut draft);
+    }
+    draft
+}
+
 /// Reviews what came out of mutation, from every webhook: it must need no further change.
 ///
 /// The controller's own writes and a second look at an object that is right both pass.
 pub fn validate(request: &Request, facts: &Facts) -> Decision {
     match review(request, facts) {
+        // What was unreadable at mutation may be readable now; the Pod is made again anyhow.
+        Decision::Patch { warnings, .. } if crate::holding::has_gate(&request.object, keys::GATE_REVIEW) => {
+            Decision::Allow { warnings }
+        }
         Decision::Patch { notes, warnings, .. } => match decision::undone(&notes) {
             violations if violations.is_empty() => Decision::Allow { warnings },
             violations => Decision::Deny(violations),

@@ -59,7 +59,9 @@ pub fn plan(container: &Value, environment: &Environment, databases: &[Database]
     for (at, variable) in variables.into_iter().enumerate() {
         let in_family = families.becomes.remove(&at);
         let part = in_family.map(|(database, rewritten)| (database, rewritten, Vec::new()));
-        let Some((database, rewritten, dropped)) = meaning(variable, databases).or(part) else {
+        let Some((database, rewritten, dropped)) =
+            meaning(variable, written(container, variable), databases).or(part)
+        else {
             continue;
         };
         if matches!(rewritten, Rewritten::Composed(_)) {
@@ -114,9 +116,16 @@ pub fn shadows(container: &Value, databases: &[Database]) -> Vec<String> {
         .collect()
 }
 
+/// The text of a variable in the manifest, where it refers to others.
+fn written<'v>(container: &'v Value, variable: &Variable) -> Option<&'v str> {
+    let text = container["env"][variable.index?]["value"].as_str()?;
+    text.contains("$(").then_some(text)
+}
+
 /// The branch that `variable` means, what it becomes, and the options dropped on the way.
 fn meaning<'d>(
     variable: &Variable,
+    written: Option<&str>,
     databases: &'d [Database],
 ) -> Option<(&'d Database, Rewritten, Vec<String>)> {
     let value = variable.value.as_deref().map(host::tidy);
@@ -124,7 +133,7 @@ fn meaning<'d>(
     if let Some(connection) = &parsed
         && let Some(database) = connection::meant(databases, connection)
     {
-        let (rewritten, dropped) = connection::rewrite(connection, &database.name);
+        let (rewritten, dropped) = connection::rewrite(connection, &database.name, written);
         return Some((database, rewritten, dropped));
     }
     let Origin::Key(reference, key) = &variable.origin else {

@@ -8,13 +8,20 @@ mod expand;
 mod files;
 
 pub use expand::expand;
-pub use files::{Mounted, mounted};
+pub use files::{Mounted, mounted, own_files};
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Longest value in bytes; Linux starts no program with a longer one (`MAX_ARG_STRLEN` of execve(2)).
 pub const VALUE_LIMIT: usize = 128 * 1024;
+
+/// Most bytes that one container's variables are worked out for: a program with as many is not started (execve(2) allows a
+/// quarter of the stack, 6 MiB at most).
+const ENVIRONMENT_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Most ConfigMaps and Secrets that are read for one Pod.
+pub const REFERENCE_LIMIT: usize = 256;
 
 /// Stands for what only the node knows: addresses, names of nodes. A host that means nothing else.
 const NODE_KNOWS: &str = "node-field.understudy.invalid";
@@ -132,6 +139,28 @@ impl Environment {
             })
     }
 
+    /// Bytes of all names and values.
+    pub fn size(&self) -> usize {
+        let value = |variable: &Variable| variable.value.as_ref().map_or(0, String::len);
+        self.variables
+            .iter()
+            .map(|variable| variable.name.len() + value(variable))
+            .sum()
+    }
+
+    /// One that nobody works out, since it would be too large; `whose` for people.
+    pub fn too_large(whose: &str) -> Self {
+        let what = format!("an environment of that size ({whose})");
+        Environment {
+            variables: Vec::new(),
+            missing: vec![Missing {
+                variable: "*".to_owned(),
+                index: None,
+                what,
+            }],
+        }
+    }
+
     /// The values that `$(VAR)` stands for in `command` and `args`.
     pub fn values(&self) -> BTreeMap<String, String> {
         let effective = self.effective();
@@ -157,10 +186,14 @@ pub fn references(container: &Value) -> Vec<Reference> {
 pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environment {
     let mut environment = Environment::default();
     let mut known = BTreeMap::new();
+    let mut room = ENVIRONMENT_LIMIT;
     for source in list(container, "envFrom") {
-        from_source(source, sources, &mut known, &mut environment);
+        from_source(source, sources, &mut known, &mut environment, &mut room);
     }
     for (index, entry) in list(container, "env").enumerate() {
+        if room == 0 {
+            break;
+        }
         let name = text(entry, "name").to_owned();
         let (value, origin) = match entry
             .get("value")
@@ -181,6 +214,7 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
             None => value_from(pod, (index, entry), sources, &mut environment.missing),
         };
         if let Some(value) = &value {
+            room = room.saturating_sub(name.len() + value.len());
             known.insert(name.clone(), value.clone());
         }
         environment.variables.push(Variable {
@@ -188,6 +222,13 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
             value,
             index: Some(index),
             origin,
+        });
+    }
+    if room == 0 {
+        environment.missing.push(Missing {
+            variable: "*".to_owned(),
+            index: None,
+            what: format!("an environment of more than {ENVIRONMENT_LIMIT} bytes"),
         });
     }
     environment
@@ -198,6 +239,7 @@ fn from_source(
     sources: &dyn Sources,
     known: &mut BTreeMap<String, String>,
     environment: &mut Environment,
+    room: &mut usize,
 ) {
     let prefix = text(source, "prefix");
     let Some((reference, optional)) = source_reference(source) else {
@@ -206,6 +248,10 @@ fn from_source(
     match sources.data(&reference) {
         Fact::Present(data) => {
             for (key, value) in data {
+                if *room == 0 {
+                    return;
+                }
+                *room = room.saturating_sub(prefix.len() + key.len() + value.len());
                 let name = format!("{prefix}{key}");
                 known.insert(name.clone(), value.clone());
                 let origin = Origin::Key(reference.clone(), key.clone());

@@ -1,6 +1,8 @@
 //! What the controller does with a Pod that admission held, or never saw.
 
-use crate::admission::{Decision, Facts, Request, User, containers, controller_kind, review};
+use crate::admission::{Decision, Facts, Request, User, containers, controller_kind, objections, review};
+use crate::contract;
+use crate::environment;
 use crate::guardrails;
 use crate::keys;
 use crate::reason::Reason;
@@ -49,7 +51,7 @@ pub fn action(pod: &Value, in_force: InForce, facts: &Facts) -> PodAction {
         controller_kind(pod),
         Some("ReplicaSet" | "StatefulSet" | "DaemonSet")
     );
-    if pod["metadata"]["annotations"][keys::REVIEWED].is_null() {
+    if !is_marked(pod, facts) {
         return if replaceable {
             PodAction::Replace
         } else {
@@ -107,10 +109,20 @@ pub fn action(pod: &Value, in_force: InForce, facts: &Facts) -> PodAction {
 }
 
 /// Whether what has to be read for `pod` has to be read now, to decide on it.
-pub fn needs_sources(pod: &Value, in_force: InForce) -> bool {
-    let unreviewed = pod["metadata"]["annotations"][keys::REVIEWED].is_null();
+pub fn needs_sources(pod: &Value, in_force: InForce, facts: &Facts) -> bool {
+    let unreviewed = !is_marked(pod, facts);
     let again = in_force.sealed && has_gate(pod, keys::GATE_REVIEW);
     unreviewed || again || in_force.reread || reads_itself(pod)
+}
+
+/// Whether `pod` carries a review mark that counts.
+fn is_marked(pod: &Value, facts: &Facts) -> bool {
+    let created = pod["metadata"]["creationTimestamp"]
+        .as_str()
+        .and_then(|at| at.parse().ok());
+    let since = facts.preview.as_ref().and_then(|preview| preview.adopted_at);
+    let counts = created.is_none_or(|created| contract::mark_counts(since, created));
+    counts && !pod["metadata"]["annotations"][keys::REVIEWED].is_null()
 }
 
 /// Whether a variable of `pod` comes from its own labels or annotations, which may change while it runs.
@@ -121,7 +133,9 @@ fn reads_itself(pod: &Value) -> bool {
             .unwrap_or_default();
         path.starts_with("metadata.annotations") || path.starts_with("metadata.labels")
     };
-    containers(pod).any(|(_, _, container)| container["env"].as_array().into_iter().flatten().any(of_itself))
+    let mut entries =
+        containers(pod).flat_map(|(_, _, container)| container["env"].as_array().into_iter().flatten());
+    entries.any(of_itself) || !environment::own_files(pod).is_empty()
 }
 
 /// What a review would refuse or rewrite of what `pod` holds now; `None` when nothing, or when that cannot be told now.
@@ -137,17 +151,10 @@ fn objection(pod: &Value, facts: &Facts) -> Option<String> {
                 | Reason::IdentityDropped
         )
     };
-    match again(pod, facts) {
-        Decision::Deny(violations) => {
-            let found = violations.iter().find(|violation| about(&violation.reason));
-            found.map(|violation| format!("{}: {}", violation.reason, violation.message))
-        }
-        Decision::Patch { notes, .. } => {
-            let found = notes.iter().find(|note| about(&note.reason));
-            found.map(|note| format!("{}: {} is not as it would be today", note.reason, note.field))
-        }
-        Decision::Allow { .. } | Decision::Observed { .. } => None,
-    }
+    let found = objections(&creation(pod), facts)
+        .into_iter()
+        .find(|(reason, _)| about(reason));
+    found.map(|(reason, what)| format!("{reason}: {what}"))
 }
 
 /// The request that would make `pod` again: what has to be read for [`action`].

@@ -42,24 +42,33 @@ pub(crate) fn namespace_of(host: &str) -> Option<&str> {
 /// Sources: <https://url.spec.whatwg.org/#concept-basic-url-parser>, <https://www.unicode.org/reports/tr46/>.
 pub fn tidy(value: &str) -> Cow<'_, str> {
     let trimmed = value.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
-    let folded = |c| {
-        matches!(
-            c,
-            '\t' | '\r' | '\n' | '\u{3002}' | '\u{ff61}' | '\u{ff01}'..='\u{ff5e}'
-        )
-    };
+    let folded = |c: char| matches!(c, '\t' | '\r' | '\n') || is_ignored(c) || plain(c) != c;
     if !trimmed.contains(folded) {
         return Cow::Borrowed(trimmed);
     }
-    let kept = trimmed.chars().filter(|c| !matches!(c, '\t' | '\r' | '\n'));
-    Cow::Owned(
-        kept.map(|c| match c {
-            '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => '.',
-            '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-            c => c,
-        })
-        .collect(),
-    )
+    let kept = trimmed
+        .chars()
+        .filter(|c| !matches!(c, '\t' | '\r' | '\n') && !is_ignored(*c));
+    Cow::Owned(kept.map(plain).collect())
+}
+
+/// Characters that IDNA leaves out of a host.
+fn is_ignored(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// The plain letter that IDNA takes a compatible one for.
+fn plain(c: char) -> char {
+    let shifted = |by: u32| char::from_u32(u32::from(c) - by).unwrap_or(c);
+    match c {
+        '\u{3002}' | '\u{ff61}' => '.',
+        '\u{ff01}'..='\u{ff5e}' => shifted(0xfee0),
+        '\u{24d0}'..='\u{24e9}' => shifted(0x24d0 - 0x61),
+        '\u{24b6}'..='\u{24cf}' => shifted(0x24b6 - 0x61),
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c,
+    }
 }
 
 /// Whether `host` is what `pattern` means; `*.x` stands for everything below `x`.
@@ -80,6 +89,13 @@ pub fn matches(pattern: &str, host: &str) -> bool {
                 .flatten()
                 .any(|pattern| host == pattern),
         })
+}
+
+/// Whether `host` says itself that it leads to a Service or a Pod: `db.shop.svc`, `10-0-0-1.shop.pod`.
+pub fn is_spelt_out(host: &str) -> bool {
+    let canonical = canonical(host);
+    let dots = canonical.bytes().filter(|byte| *byte == b'.').count();
+    dots > 1 && (canonical.ends_with(".svc") || canonical.ends_with(".pod"))
 }
 
 /// The Service that `host` may name: its name, and its namespace where one is written.

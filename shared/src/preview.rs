@@ -88,6 +88,8 @@ pub struct Preview {
     pub owner: Option<String>,
     /// When the namespace became a preview; `None` while it is being created.
     pub created: Option<Timestamp>,
+    /// When it took the label, or its policy began to enforce; `None` where it was born as a preview.
+    pub adopted_at: Option<Timestamp>,
     /// Whether it existed before it became a preview: its end is then nobody's but a person's.
     pub adopted: bool,
     /// Whether its policy only observed when it was looked at last.
@@ -141,6 +143,7 @@ impl Preview {
             creator: annotations.get(keys::CREATOR).cloned(),
             owner: annotations.get(keys::OWNER).cloned(),
             created,
+            adopted_at,
             adopted,
             observed: labels.contains_key(keys::ENFORCEMENT),
             destroyed_at_end: destroy || !adopted,

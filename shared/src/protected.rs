@@ -93,10 +93,33 @@ impl Protected {
                 .or_else(|| self.listed(host, &host::canonical(host)));
         }
         let canonical = host::canonical(host);
-        if let Some(namespace) = host::namespace_of(&canonical).filter(|name| self.has_namespace(name)) {
+        let led = host::namespace_of(&canonical).filter(|name| self.has_namespace(name));
+        // `shop` and `app` are namespaces and words that hosts of the internet end in. Two labels are a Service by the search
+        // list of every Pod; more are one if they say so, or if there is such a Service.
+        let two = canonical.bytes().filter(|byte| *byte == b'.').count() == 1;
+        if let Some(namespace) =
+            led.filter(|_| two || host::is_spelt_out(host) || self.has_service(&canonical))
+        {
             return Some(format!("in the protected namespace {namespace}"));
         }
         self.listed(host, &canonical)
+    }
+
+    /// The same for a part of a text that need not be a host at all: only what is certainly meant.
+    fn why_unplaced(&self, host: &str) -> Option<String> {
+        let canonical = host::canonical(host);
+        if host::address(host).is_some() || self.has_service(&canonical) {
+            return self.why(host);
+        }
+        self.listed(host, &canonical)
+    }
+
+    /// Whether the last two labels of a host in canonical spelling name a Service of a protected namespace.
+    fn has_service(&self, canonical: &str) -> bool {
+        let name = canonical.strip_suffix(".svc").unwrap_or(canonical);
+        let mut labels = name.rsplitn(3, '.');
+        let pair = labels.next().zip(labels.next());
+        pair.is_some_and(|(namespace, service)| self.services.contains(&format!("{service}.{namespace}")))
     }
 
     /// Why a policy's list of hosts puts `host` out of bounds.
@@ -128,32 +151,30 @@ impl Protected {
     /// Why a search domain of a resolver is out of bounds: a bare name would be looked up below it.
     pub fn why_search(&self, domain: &str) -> Option<String> {
         let domain = host::canonical(domain.trim_start_matches('.'));
-        let namespace = domain
-            .split_once('.')
-            .map_or(domain.as_str(), |(namespace, _)| namespace);
-        if self.has_namespace(namespace) && host::is_namespace_domain(&domain) {
+        let first = domain.split('.').next().unwrap_or_default();
+        let whole = (self.has_namespace(first) && host::is_namespace_domain(&domain)).then_some(first);
+        // `db.shop.svc` finds the Pods of a headless Service.
+        let below = format!("x.{domain}");
+        let inside =
+            || host::namespace_of(&below).filter(|name| domain.ends_with(".svc") && self.has_namespace(name));
+        if let Some(namespace) = whole.or_else(inside) {
             return Some(format!("the protected namespace {namespace}"));
         }
-        let below = format!(".{domain}");
-        self.hosts
+        let ends = format!(".{domain}");
+        let found = self
+            .hosts
             .keys()
-            .find(|host| host.ends_with(&below))
+            .chain(&self.parents)
+            .find(|host| host.ends_with(&ends));
+        found
             .map(|host| format!("where the protected host {host} is found"))
-            .or_else(|| {
-                let below = format!("x.{domain}");
-                self.listed(&below, &below).map(|why| format!("below {why}"))
-            })
+            .or_else(|| self.listed(&below, &below).map(|why| format!("below {why}")))
     }
 
     /// Whether `host` names a Service that there is in a protected namespace, or is listed as it stands.
     pub fn knows(&self, host: &str) -> bool {
         let canonical = host::canonical(host);
-        let name = canonical.strip_suffix(".svc").unwrap_or(&canonical);
-        let mut labels = name.rsplitn(3, '.');
-        let pair = labels.next().zip(labels.next());
-        let service = pair.map(|(namespace, service)| format!("{service}.{namespace}"));
-        service.is_some_and(|service| self.services.contains(&service))
-            || self.listed(host, &canonical).is_some()
+        self.has_service(&canonical) || self.listed(host, &canonical).is_some()
     }
 
     /// The addresses of protected Services in the sixth version of the protocol, which free text spells in many ways.

@@ -76,7 +76,14 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
         .context("failed to identify the cluster")?;
     let cluster = cluster.metadata.uid.unwrap_or_default();
     let (environments, changed) = Environments::new();
-    let context = Arc::new(Context::new(client, installation, memory, metrics, cluster, environments));
+    let context = Arc::new(Context::new(
+        client,
+        installation,
+        memory,
+        metrics,
+        cluster,
+        environments,
+    ));
     let often = Duration::from_secs(settings.certificate_seconds);
     let certificates = certificates::keep(context.client.clone(), settings.names(), often);
     let belonging = belonging::keep(

@@ -8,7 +8,7 @@ mod args;
 mod control;
 mod facts;
 mod health;
-mod http;
+pub mod http;
 mod logs;
 mod metrics;
 mod pair;

@@ -10,6 +10,9 @@ use serde_json::Value;
 use std::ops::Deref;
 use std::rc::Rc;
 
+/// Most bytes that the variables of one Pod are worked out for, all containers together.
+const POD_LIMIT: usize = 16 * 1024 * 1024;
+
 /// An object as it stands at one moment of a review; keeps that state while the draft goes on.
 #[derive(Clone, Debug)]
 pub enum Current<'r> {
@@ -81,11 +84,19 @@ impl<'r> Draft<'r> {
             return resolved.clone();
         }
         let pod = self.current();
+        let mut room = POD_LIMIT;
         let resolved: Rc<[Resolved]> = containers(&pod)
-            .map(|(list, index, container)| Resolved {
-                list,
-                index,
-                environment: environment::resolve(&pod, container, facts),
+            .map(|(list, index, container)| {
+                let environment = match room {
+                    0 => Environment::too_large("all containers of this Pod together"),
+                    _ => environment::resolve(&pod, container, facts),
+                };
+                room = room.saturating_sub(environment.size());
+                Resolved {
+                    list,
+                    index,
+                    environment,
+                }
             })
             .collect();
         self.environments = Some(resolved.clone());
@@ -105,6 +116,20 @@ impl<'r> Draft<'r> {
 
     /// Adds `value` at `path`: sets a key, or inserts before an index (`-` for the end).
     pub fn add(&mut self, reason: Reason, path: &[&str], value: Value) {
+        // A manifest that no API server has completed may lack what the value hangs on.
+        for depth in 1..path.len() {
+            let parent = PointerBuf::from_tokens(path[..depth].iter().copied());
+            if parent.resolve(self.object()).map_or(true, Value::is_null) {
+                let object = Value::Object(serde_json::Map::new());
+                self.carry_out(
+                    reason,
+                    PatchOperation::Add(AddOperation {
+                        path: parent,
+                        value: object,
+                    }),
+                );
+            }
+        }
         let path = PointerBuf::from_tokens(path.iter().copied());
         self.carry_out(reason, PatchOperation::Add(AddOperation { path, value }));
     }
@@ -138,6 +163,18 @@ impl<'r> Draft<'r> {
     /// Says something to the user.
     pub fn warn(&mut self, text: impl Into<String>) {
         self.warnings.push(text.into());
+    }
+
+    /// What was refused and what was changed.
+    pub fn objections(self) -> Vec<(Reason, String)> {
+        let refused = self
+            .violations
+            .into_iter()
+            .map(|violation| (violation.reason, violation.message));
+        let changed = self.notes.into_iter();
+        refused
+            .chain(changed.map(|note| (note.reason, format!("{} is not as it would be today", note.field))))
+            .collect()
     }
 
     /// Turns everything into what would have happened: nothing is changed and nothing refused.

@@ -108,8 +108,22 @@ impl Facts {
 
 impl Sources for Facts {
     fn data(&self, reference: &Reference) -> Fact<&Data> {
-        if reference.kind == Kind::Secret && reference.name.starts_with(keys::BRANCH_SECRET_PREFIX) {
-            return Fact::Present(&BRANCH_STAND_IN);
+        if let Some(name) = reference
+            .name
+            .strip_prefix(keys::BRANCH_SECRET_PREFIX)
+            .filter(|_| reference.kind == Kind::Secret)
+        {
+            // Any other of that prefix was there before the guardrails, and is nobody's branch.
+            let chosen = self
+                .preview
+                .as_ref()
+                .is_none_or(|preview| preview.databases.includes(name));
+            let branch = chosen && self.policy().is_none_or(|policy| policy.database(name).is_some());
+            return if branch {
+                Fact::Present(&BRANCH_STAND_IN)
+            } else {
+                Fact::Unknown
+            };
         }
         match self.sources.get(reference) {
             Some(Fact::Present(data)) => Fact::Present(data),

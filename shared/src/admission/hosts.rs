@@ -4,6 +4,7 @@
 //! <https://kubernetes-sigs.github.io/external-dns/latest/docs/annotations/annotations/>.
 
 use super::{Request, kinds};
+use crate::host;
 use serde_json::Value;
 
 /// Annotations whose value is a list of hosts that something outside the object acts on.
@@ -20,16 +21,22 @@ pub(super) const ANNOTATIONS: [&str; 10] = [
     "cert-manager.io/alt-names",
 ];
 
-/// Annotations that put text into the ingress controller's own configuration: it could take any host there.
-pub(super) const SNIPPETS: [&str; 7] = [
-    "nginx.ingress.kubernetes.io/configuration-snippet",
-    "nginx.ingress.kubernetes.io/server-snippet",
-    "nginx.ingress.kubernetes.io/stream-snippet",
-    "nginx.ingress.kubernetes.io/auth-snippet",
-    "nginx.ingress.kubernetes.io/modsecurity-snippet",
-    "haproxy.org/backend-config-snippet",
-    "haproxy-ingress.github.io/config-backend",
-];
+/// Whether an annotation puts text into a controller's own configuration, or says by other words than a list which hosts are
+/// meant: it could take any host there.
+pub(super) fn is_snippet(key: &str) -> bool {
+    let Some((prefix, name)) = key.split_once('/') else {
+        return false;
+    };
+    let text = ["-snippet", "-snippets", "-alias-regex"]
+        .iter()
+        .any(|end| name.ends_with(end));
+    let raw = name.starts_with("config-") && prefix.contains("haproxy");
+    let rules = prefix.starts_with("alb.ingress")
+        && ["conditions.", "actions.", "transforms."]
+            .iter()
+            .any(|start| name.starts_with(start));
+    text || raw || rules || key == "getambassador.io/config"
+}
 
 /// Names of fields that hold hosts in kinds that nobody here knows.
 const FIELDS: [&str; 9] = [
@@ -193,9 +200,11 @@ fn search(value: &Value, path: &mut Vec<String>, field: &str, found: &mut Vec<As
     match value {
         Value::String(text) => {
             let hosts: Vec<&str> = if FIELDS.contains(&field) {
-                vec![text]
-            } else {
+                named(text)
+            } else if field == "match" {
                 in_match(text)
+            } else {
+                Vec::new()
             };
             found.extend(hosts.into_iter().map(|host| Asked {
                 path: path.clone(),
@@ -222,15 +231,43 @@ fn search(value: &Value, path: &mut Vec<String>, field: &str, found: &mut Vec<As
     }
 }
 
-/// Hosts of a rule as Traefik writes it: ``Host(`a`, `b`) && PathPrefix(`/`)``.
-/// Source: <https://doc.traefik.io/traefik/routing/routers/#rule>.
+/// The hosts that the text of a field names. It may be a URL with a password in it: only what is certainly a host is taken.
+fn named(text: &str) -> Vec<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '*' | '_');
+    if text.chars().all(plain) {
+        return vec![text];
+    }
+    let url = text.contains("//") || text.contains('@');
+    let parts = host::candidates(text).filter(|part| part.text.contains('.') && (!url || part.is_placed()));
+    // What stands before an `@` is no host, however much it looks like one.
+    let after = text.rfind('@').map_or(0, |at| at + 1);
+    parts
+        .filter(|part| part.text.as_ptr() as usize - text.as_ptr() as usize >= after)
+        .map(|part| part.text)
+        .collect()
+}
+
+/// Hosts of a rule as Traefik writes it, its matchers in any case: ``Host(`a`, `b`) && PathPrefix(`/`)``. One without any takes
+/// every host. Source: <https://doc.traefik.io/traefik/routing/routers/#rule>.
 fn in_match(text: &str) -> Vec<&str> {
+    let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
-    for matcher in ["Host(", "HostSNI(", "HostRegexp(", "HostHeader("] {
-        for (at, _) in text.match_indices(matcher) {
+    for matcher in ["host(", "hostsni(", "hostregexp(", "hostheader("] {
+        for (at, _) in lower.match_indices(matcher) {
             let inside = text[at + matcher.len()..].split(')').next().unwrap_or_default();
             found.extend(inside.split(['`', '"', ',', ' ']).filter(|host| !host.is_empty()));
         }
+    }
+    let of_a_path = [
+        "path(",
+        "pathprefix(",
+        "pathregexp(",
+        "headers(",
+        "method(",
+        "query(",
+    ];
+    if found.is_empty() && of_a_path.iter().any(|matcher| lower.contains(matcher)) {
+        found.push("");
     }
     found
 }
@@ -245,6 +282,18 @@ mod tests {
             in_match("Host(`a.x`, `b.x`) && PathPrefix(`/c.x`)"),
             ["a.x", "b.x"]
         );
+        assert_eq!(in_match("HOST(`a.x`)"), ["a.x"]);
+        assert_eq!(in_match("PathPrefix(`/`)"), [""]);
         assert!(in_match("no matcher at all").is_empty());
+    }
+
+    #[test]
+    fn a_password_is_no_host() {
+        assert_eq!(
+            named("amqp://app:s3cret.Passw0rd@rabbit.other.example:5672"),
+            ["rabbit.other.example"]
+        );
+        assert_eq!(named("https://shop.example.com/x.y"), ["shop.example.com"]);
+        assert_eq!(named("*.example.com"), ["*.example.com"]);
     }
 }

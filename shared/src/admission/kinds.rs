@@ -1,6 +1,6 @@
 //! Which kinds are Kubernetes' own, and which requests come from its own control plane.
 
-use super::{Request, User};
+use super::{Facts, Request, User};
 
 /// The groups that the API server itself serves. CRDs may end in `.k8s.io` as well (Gateway API, snapshots), hence a list.
 /// Source: <https://kubernetes.io/docs/reference/kubernetes-api/>.
@@ -26,6 +26,25 @@ const BUILT_IN: [&str; 16] = [
 /// Whether the kind is another vendor's.
 pub fn is_vendors(request: &Request) -> bool {
     !BUILT_IN.contains(&request.group.as_str()) && request.sub_resource.is_empty()
+}
+
+/// Whether the policy allows the kind.
+pub(super) fn is_allowed(request: &Request, facts: &Facts) -> bool {
+    let wanted = named(request);
+    facts.installation.is_cluster(&request.user)
+        || facts
+            .policy()
+            .is_some_and(|policy| policy.kinds.contains(&wanted))
+}
+
+/// The kind as a policy names it.
+pub(super) fn named(request: &Request) -> String {
+    let kind = if request.kind.is_empty() {
+        &request.resource
+    } else {
+        &request.kind
+    };
+    format!("{}/{kind}", request.group)
 }
 
 /// Whether `user` is a part of the control plane: its own user, or a controller's account in `kube-system`.

@@ -1,7 +1,7 @@
 //! What the shell has to read for a request: exactly that, live, by name.
 
 use super::{Request, containers};
-use crate::environment::{self, Kind, Reference};
+use crate::environment::{self, Kind, REFERENCE_LIMIT, Reference};
 use crate::keys;
 use std::collections::BTreeSet;
 
@@ -22,5 +22,8 @@ pub fn needs(request: &Request) -> BTreeSet<Reference> {
     let ours = |reference: &Reference| {
         reference.kind == Kind::Secret && reference.name.starts_with(keys::BRANCH_SECRET_PREFIX)
     };
-    all.filter(|reference| !ours(reference)).collect()
+    // What lies beyond stays unknown, and the Pod is refused for it.
+    all.filter(|reference| !ours(reference))
+        .take(REFERENCE_LIMIT)
+        .collect()
 }

@@ -97,23 +97,28 @@ pub fn variable(name: &str, part: &str) -> String {
 }
 
 /// What `connection` becomes on the branch of policy database `name`, and the options that were dropped.
-pub fn rewrite(connection: &Connection<'_>, name: &str) -> (Rewritten, Vec<String>) {
+///
+/// `written` is the text before its references were followed, where there were any: an option is kept only if it stands there
+/// as it is, since what a reference brings may be a secret.
+pub fn rewrite(connection: &Connection<'_>, name: &str, written: Option<&str>) -> (Rewritten, Vec<String>) {
     let (mut kept, mut dropped) = (Vec::new(), Vec::new());
     for (key, value) in connection.options() {
         let known = key.to_ascii_lowercase();
-        if HARMLESS.contains(&known.as_str()) {
-            kept.push(if value.is_empty() {
-                key.to_owned()
-            } else {
-                format!("{key}={value}")
-            });
+        let option = if value.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{key}={value}")
+        };
+        let stands = written.is_none_or(|written| written.contains(&option));
+        if HARMLESS.contains(&known.as_str()) && stands {
+            kept.push(option);
         } else if !IDENTITY.contains(&known.as_str()) {
             dropped.push(key.to_owned());
         }
     }
     let part = |part| format!("$({})", variable(name, part));
     if connection.flavour == Flavour::Keywords {
-        return keywords(connection, part);
+        return keywords(connection, part, written);
     }
     let (user, password) = (part("USER"), part("PASSWORD"));
     let server = format!("{}:{}/{}", part("HOST"), part("PORT"), part("DBNAME"));
@@ -142,9 +147,13 @@ pub fn rewrite(connection: &Connection<'_>, name: &str) -> (Rewritten, Vec<Strin
 }
 
 /// A keyword string with identity replaced where it stands, harmless pairs byte for byte, the rest left out.
-fn keywords(connection: &Connection<'_>, part: impl Fn(&'static str) -> String) -> (Rewritten, Vec<String>) {
+fn keywords(
+    connection: &Connection<'_>,
+    part: impl Fn(&'static str) -> String,
+    written: Option<&str>,
+) -> (Rewritten, Vec<String>) {
     let text = connection.scheme;
-    let (mut out, mut dropped, mut written, mut at) = (String::new(), Vec::new(), Vec::new(), 0);
+    let (mut out, mut dropped, mut put, mut at) = (String::new(), Vec::new(), Vec::new(), 0);
     for pair in &connection.pairs {
         let known = pair.key.to_ascii_lowercase();
         let replacement = KEYWORDS
@@ -155,9 +164,13 @@ fn keywords(connection: &Connection<'_>, part: impl Fn(&'static str) -> String) 
             Some(name) => {
                 out.push_str(&escape(&text[at..pair.span.start]));
                 out.push_str(&part(name));
-                written.push(name);
+                put.push(name);
             }
-            None if HARMLESS.contains(&known.as_str()) => out.push_str(&escape(&text[at..pair.whole.end])),
+            None if HARMLESS.contains(&known.as_str())
+                && written.is_none_or(|written| written.contains(&text[pair.whole.clone()])) =>
+            {
+                out.push_str(&escape(&text[at..pair.whole.end]))
+            }
             None => {
                 if !IDENTITY.contains(&known.as_str()) {
                     dropped.push(pair.key.clone());
@@ -168,7 +181,7 @@ fn keywords(connection: &Connection<'_>, part: impl Fn(&'static str) -> String) 
         at = pair.whole.end;
     }
     out.push_str(&escape(&text[at..]));
-    for (keyword, name) in KEYWORDS.iter().filter(|(_, name)| !written.contains(name)) {
+    for (keyword, name) in KEYWORDS.iter().filter(|(_, name)| !put.contains(name)) {
         out.push_str(&format!(" {keyword}={}", part(name)));
     }
     (Rewritten::Composed(out), dropped)
@@ -184,7 +197,7 @@ mod tests {
     use super::*;
 
     fn rewritten(text: &str) -> (Rewritten, Vec<String>) {
-        rewrite(&Connection::parse(text).unwrap(), "app")
+        rewrite(&Connection::parse(text).unwrap(), "app", None)
     }
 
     #[test]

@@ -27,6 +27,11 @@ pub fn expand(input: &str, known: &BTreeMap<String, String>, limit: usize) -> Op
                 }
             }
             rest = after;
+        } else if rest.starts_with('(') {
+            // Nothing closes any reference from here on: what is left is looked through once and not once per opening.
+            out.push('$');
+            out.push_str(&rest.replace("$$", "$"));
+            rest = "";
         } else {
             out.push('$');
         }

@@ -5,8 +5,8 @@
 use super::{Kind, Reference, list, optional, text};
 use serde_json::Value;
 
-/// What the cluster itself puts into every namespace and keeps as it is.
-const CLUSTERS_OWN: [&str; 2] = ["kube-root-ca.crt", "openshift-service-ca.crt"];
+/// The ConfigMap that the cluster itself puts into every namespace and keeps as it is.
+const CLUSTERS_OWN: &str = "kube-root-ca.crt";
 
 /// One source of files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,36 @@ pub fn mounted(pod: &Value) -> Vec<Mounted> {
         let projected = volume.get("projected").unwrap_or(&Value::Null);
         found.extend(list(projected, "sources").flat_map(|projection| source(name, projection, "name")));
     }
-    found.retain(|mounted| !CLUSTERS_OWN.contains(&mounted.reference.name.as_str()));
+    let own = |reference: &Reference| reference.kind == Kind::ConfigMap && reference.name == CLUSTERS_OWN;
+    found.retain(|mounted| !own(&mounted.reference));
+    found
+}
+
+/// The files that come from the Pod's own labels and annotations: volume, path and content.
+/// Source: <https://kubernetes.io/docs/concepts/workloads/pods/downward-api/>.
+pub fn own_files(pod: &Value) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    for volume in list(&pod["spec"], "volumes") {
+        let projected = list(volume.get("projected").unwrap_or(&Value::Null), "sources");
+        let sources = projected
+            .chain(std::iter::once(volume))
+            .filter_map(|source| source.get("downwardAPI"));
+        for item in sources.flat_map(|source| list(source, "items")) {
+            let path = text(item.get("fieldRef").unwrap_or(&Value::Null), "fieldPath");
+            let content = match path {
+                "" => continue,
+                "metadata.annotations" | "metadata.labels" => {
+                    pod["metadata"][&path["metadata.".len()..]].to_string()
+                }
+                path => super::field(pod, path),
+            };
+            found.push((
+                text(volume, "name").to_owned(),
+                text(item, "path").to_owned(),
+                content,
+            ));
+        }
+    }
     found
 }
 

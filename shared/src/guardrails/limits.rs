@@ -60,7 +60,17 @@ pub fn resources(container: &Value, limits: &Limits) -> Option<Value> {
         limits: default,
         requests,
     } = defaults(limits);
-    let limits = filled(given("limits"), &default);
+    let mut limits = filled(given("limits"), &default);
+    // A request above the default limit would make the Pod invalid; up to the maximum it is the container's to ask.
+    for (resource, asked) in given("requests") {
+        let above = |limit: &Value| {
+            let amount = |value: &Value| value.as_str().and_then(|text| text.parse::<Quantity>().ok());
+            amount(&asked) > amount(limit)
+        };
+        if !given("limits").contains_key(&resource) && limits.get(&resource).is_some_and(above) {
+            limits.insert(resource, asked);
+        }
+    }
     // The API server takes a limit that was given for the request, before any LimitRange.
     let requests = filled(filled(given("requests"), &given("limits")), &requests);
     if limits == given("limits") && requests == given("requests") {

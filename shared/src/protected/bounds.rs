@@ -8,6 +8,7 @@ use crate::connection::{self, Connection};
 use crate::host::{self, Candidate};
 use crate::services::Services;
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How far one alias may lead to the next.
@@ -78,19 +79,30 @@ impl<'f> Bounds<'f> {
 
     /// The first host in `text` that is out of bounds, and why: by the connection that the text is, else by what is
     /// written anywhere in it.
-    pub fn reached(&self, text: &str, place: Place) -> Option<(String, String)> {
-        let text = &*host::tidy(text);
-        let by_connection = Connection::parse(text).and_then(|connection| {
-            let mut hosts = connection.hosts().into_iter();
+    pub fn reached(&self, raw: &str, place: Place) -> Option<(String, String)> {
+        let tidied = host::tidy(raw);
+        let text = &*tidied;
+        let by_connection = |text: &str| {
+            let mut hosts = Connection::parse(text)?.hosts().into_iter();
             hosts.find_map(|host| self.why(&host.name).map(|why| (host.name.clone(), why)))
-        });
-        let found = by_connection.or_else(|| self.written(text, place)).or_else(|| {
-            // What no parser of ours takes for a connection may still be one for a driver, percent-encoding included.
-            let decoded = text
-                .contains('%')
-                .then(|| percent_decode_str(text).decode_utf8_lossy());
-            decoded.and_then(|decoded| self.written(&decoded, place))
-        });
+        };
+        // As it stands first: what some parsers drop ends a line for others, and two lines are not one host.
+        let folded = matches!(tidied, Cow::Owned(_));
+        let stands = || {
+            folded
+                .then(|| by_connection(raw.trim()).or_else(|| self.written(raw, place)))
+                .flatten()
+        };
+        let found = stands()
+            .or_else(|| by_connection(text))
+            .or_else(|| self.written(text, place))
+            .or_else(|| {
+                // What no parser of ours takes for a connection may still be one for a driver, percent-encoding included.
+                let decoded = text
+                    .contains('%')
+                    .then(|| percent_decode_str(text).decode_utf8_lossy());
+                decoded.and_then(|decoded| self.written(&decoded, place))
+            });
         found.map(|(host, why)| match connection::unbranchable(text) {
             Some(kind) => (host, format!("{why}; no provider can branch {kind}")),
             None => (host, why),
@@ -98,28 +110,44 @@ impl<'f> Bounds<'f> {
     }
 
     fn written(&self, text: &str, place: Place) -> Option<(String, String)> {
+        let length = text.trim().len();
         host::candidates(text)
-            .find_map(|candidate| self.counts(&candidate, place))
+            .find_map(|candidate| self.counts(&candidate, place, candidate.text.len() == length))
             .or_else(|| self.sixth(text))
     }
 
-    fn counts(&self, candidate: &Candidate<'_>, place: Place) -> Option<(String, String)> {
-        let host = candidate.text;
-        let found = |why| Some((host.to_owned(), why));
+    fn counts(&self, candidate: &Candidate<'_>, place: Place, whole: bool) -> Option<(String, String)> {
+        let plain = candidate.text.trim_start_matches('-');
+        // `-hHOST`, as psql and others take it.
+        let glued = candidate.text.starts_with('-').then(|| plain.get(1..)).flatten();
+        let parts = [
+            Some(candidate.text),
+            (plain.len() < candidate.text.len()).then_some(plain),
+            glued,
+        ];
+        parts.into_iter().flatten().find_map(|host| {
+            let why = self.counts_as(host, candidate.is_placed() || whole, place)?;
+            Some((host.to_owned(), why))
+        })
+    }
+
+    fn counts_as(&self, host: &str, placed: bool, place: Place) -> Option<String> {
         if !host.trim_end_matches('.').contains('.') {
             let alias = || self.aliases.get(&host.to_ascii_lowercase()).cloned();
             let spelt = || host::numeric(host).and_then(|_| self.protected.why(host));
-            return (place == Place::Value || candidate.is_placed())
+            return (place == Place::Value || placed)
                 .then(alias)
                 .flatten()
-                .or_else(spelt)
-                .and_then(found);
+                .or_else(spelt);
         }
-        let certain = place == Place::Value
-            || candidate.is_placed()
-            || host::canonical(host).ends_with(".svc")
-            || self.protected.knows(host);
-        certain.then(|| self.why(host)).flatten().and_then(found)
+        if placed || host::is_spelt_out(host) || self.protected.knows(host) {
+            return self.why(host);
+        }
+        // In a value every dotted part may be a host, but a golden called `app` does not own every word that ends in it.
+        let named = || host::service(host).and_then(|(name, namespace)| self.service(&namespace?, &name, 0));
+        (place == Place::Value)
+            .then(|| self.protected.why_unplaced(host).or_else(named))
+            .flatten()
     }
 
     /// Addresses of IPv6, which no run of host characters holds.

@@ -117,7 +117,51 @@ fn a_file_is_full_of_dotted_names_that_are_no_hosts() {
     ] {
         assert_eq!(bounds.reached(text, Place::File), None, "{text}");
     }
-    assert!(bounds.reached("com.acme.shop", Place::Value).is_some());
+}
+
+#[test]
+fn a_golden_does_not_own_every_word_that_ends_in_its_name() {
+    let (protected, services) = (protected(), services());
+    let bounds = Bounds::of(&protected, &services, "shop-pr-7");
+    for text in [
+        "-Dlogging.level.com.acme.shop=DEBUG",
+        "myproject.shop:app",
+        "config.settings.shop",
+        "https://myproj.vercel.shop/api",
+        "/var/log/web.shop",
+        "com.acme.shop",
+    ] {
+        assert_eq!(bounds.reached(text, Place::Value), None, "{text}");
+    }
+    for text in [
+        "web.shop",
+        "http://web.shop/",
+        "web.shop:80",
+        "http://db-0.db.shop:5432",
+        "x db.shop y",
+        "a.b.shop.svc",
+    ] {
+        assert!(bounds.reached(text, Place::Value).is_some(), "{text}");
+    }
+}
+
+#[test]
+fn lines_options_and_odd_letters_hide_no_host() {
+    let (protected, services) = (protected(), services());
+    let bounds = Bounds::of(&protected, &services, "shop-pr-7");
+    for text in [
+        "host = x.prod.example.com\nport = 5432",
+        "host=db.shop\nport=5432",
+        "psql -hmail.example.com -U x",
+        "-hdb.shop",
+        "http://db.sh\u{ad}op/",
+        "http://db.\u{17f}hop/",
+        "http://db.\u{24e2}hop/",
+    ] {
+        for place in [Place::Value, Place::File] {
+            assert!(bounds.reached(text, place).is_some(), "{text:?} {place:?}");
+        }
+    }
 }
 
 #[test]
@@ -144,6 +188,7 @@ fn the_kind_of_a_connection_that_no_provider_branches_is_said() {
 fn a_search_domain_may_not_lead_into_a_protected_namespace() {
     let protected = protected();
     for domain in [
+        "db.shop.svc.cluster.local",
         "shop.svc.cluster.local",
         "shop.svc",
         "shop",

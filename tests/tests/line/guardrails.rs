@@ -13,7 +13,8 @@ use understudy::keys;
 use understudy_tests::testbed::{User, eventually};
 
 use crate::stage::{
-    SOON, assert_refused, client, grant_everything, make, make_pod, pod, preview, ready_preview, settled, stage, unique,
+    SOON, assert_refused, client, grant_everything, make, make_pod, pod, preview, ready_preview, settled,
+    stage, unique,
 };
 
 const VAP: &str = "understudy-guardrails";
@@ -183,12 +184,21 @@ async fn a_preview_takes_its_own_hosts_only() {
         .await
         .unwrap();
     let others = api::<Ingress>(User::Developer, &two).await;
-    let wildcard = others.create(&PostParams::default(), &ingress("*.preview.example.com")).await;
+    let wildcard = others
+        .create(&PostParams::default(), &ingress("*.preview.example.com"))
+        .await;
     assert_refused(wildcard, OBJECTS, &["host-stolen"]);
     for stolen in [own.as_str(), "shop.example.com"] {
-        let made = others.create(&PostParams::default(), &ingress(stolen)).await.unwrap();
+        let made = others
+            .create(&PostParams::default(), &ingress(stolen))
+            .await
+            .unwrap();
         let host = made.spec.and_then(|spec| spec.rules?.remove(0).host);
-        assert_eq!(host.as_deref(), Some(format!("{two}.preview.example.com").as_str()), "{stolen}");
+        assert_eq!(
+            host.as_deref(),
+            Some(format!("{two}.preview.example.com").as_str()),
+            "{stolen}"
+        );
     }
 }
 

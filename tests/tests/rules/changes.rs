@@ -48,7 +48,7 @@ async fn objects_come_out_as_the_policy_wants_them() {
         "{tolerations:?}"
     );
     assert_eq!(made["spec"]["containers"][0]["env"][0]["value"], "sink.previews");
-    assert_eq!(made["metadata"]["annotations"][keys::REVIEWED].is_string(), true);
+    assert!(made["metadata"]["annotations"][keys::REVIEWED].is_string());
 
     let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
         "spec": { "type": "LoadBalancer", "ports": [{ "port": 80, "nodePort": 30123 }], "externalTrafficPolicy": "Local" } });

@@ -3,6 +3,7 @@
 mod adoption;
 mod changes;
 mod later;
+mod neighbours;
 mod observing;
 mod refusals;
 mod requests;

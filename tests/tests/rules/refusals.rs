@@ -97,7 +97,7 @@ fn rows() -> Vec<(&'static str, Value, &'static str)> {
         (
             "pods",
             with(
-                |pod| pod["spec"]["volumes"] = json!([{ "name": "t", "projected": { "sources": [{ "serviceAccountToken": { "audience": "sts.amazonaws.com", "path": "t" } }] } }]),
+                |pod| pod["spec"]["volumes"] = json!([{ "name": "t", "projected": { "sources": [{ "serviceAccountToken": { "audience": "sts.amazonaws.com", "path": "t" } }, { "serviceAccountToken": { "path": "own" } }] } }]),
             ),
             "identity-dropped",
         ),

@@ -84,7 +84,8 @@ impl Environments {
             .remove(namespace);
     }
 
-    fn mark(&self, namespace: &str) {
+    /// Something changed, or could not be read when it was looked at.
+    pub fn mark(&self, namespace: &str) {
         if let Some(watched) = self
             .watched
             .lock()

@@ -7,8 +7,9 @@ use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
-use understudy::admission::needs;
+use understudy::admission::{Facts, needs};
 use understudy::contract::GATES;
+use understudy::environment::Fact;
 use understudy::guardrails;
 use understudy::holding::{self, InForce, PodAction};
 use understudy::policy::PreviewPolicySpec;
@@ -22,6 +23,8 @@ pub struct Found {
     pub unready: usize,
     /// Held, or replaced just now: worth another look soon.
     pub waiting: usize,
+    /// Something that a Pod reads could not be read.
+    pub unread: bool,
     /// Replaced just now, to be reviewed.
     pub replaced: usize,
     /// Never reviewed on their way in, made again by nothing, and not as they should be: name and why.
@@ -64,7 +67,8 @@ pub async fn attend(
     }
     for pod in &pods {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-        let sources = match holding::needs_sources(pod, in_force) {
+        let without = context.memory.facts(Some(preview.clone()), Default::default());
+        let sources = match holding::needs_sources(pod, in_force, &without) {
             true => {
                 context
                     .live
@@ -73,7 +77,8 @@ pub async fn attend(
             }
             false => Default::default(),
         };
-        let facts = context.memory.facts(Some(preview.clone()), sources);
+        found.unread |= reread && sources.values().any(|fact| *fact == Fact::Unknown);
+        let facts = Facts { sources, ..without };
         match holding::action(pod, in_force, &facts) {
             PodAction::Leave => {}
             PodAction::Lift(gates) => lift(&api, pod, &gates).await?,

@@ -269,7 +269,11 @@ async fn keep(
         preview.branches = branches::ensure(context, &preview, policy).await?;
     }
     let reread = context.environments.take(&preview.name);
-    let found = pods::attend(context, &preview, policy, reread).await?;
+    let attended = pods::attend(context, &preview, policy, reread).await;
+    if reread && attended.as_ref().map_or(true, |found| found.unread) {
+        context.environments.mark(&preview.name);
+    }
+    let found = attended?;
     let observed = Observed {
         sealed: sealed.is_some(),
         unready_branches: preview.unready(policy).len(),

@@ -128,7 +128,10 @@ async fn look(
                 namespace: preview.name.clone(),
                 ..Request::creation(object, &kind.plural, User::default())
             };
-            if let Some(why) = objection(&admission::review(&request, &facts), changes) {
+            let reserved =
+                (changes && kind.plural == "secrets" && name.starts_with(keys::BRANCH_SECRET_PREFIX))
+                    .then(|| "guardrail-tampered: this name stands for a branch's connection".to_owned());
+            if let Some(why) = reserved.or_else(|| objection(&admission::review(&request, &facts), changes)) {
                 findings.push(Finding {
                     what: format!("{} {name}", kind.kind),
                     why,
@@ -162,7 +165,7 @@ fn made_by_the_cluster(object: &Value, plural: &str, selecting: &BTreeSet<String
         .as_str()
         .unwrap_or_default();
     match plural {
-        _ if !metadata["labels"][keys::GUARDRAIL].is_null() => true,
+        "networkpolicies" | "rolebindings" if !metadata["labels"][keys::GUARDRAIL].is_null() => true,
         "endpoints" => of(metadata["name"].as_str()),
         // Mirrored from Endpoints, which are looked at themselves; or kept by the controller, which leaves alone what belongs
         // to a Service without a selector.

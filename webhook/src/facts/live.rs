@@ -1,6 +1,6 @@
 //! Live reads for a review: exactly the objects the core names, by name, in parallel, within a deadline.
 
-use futures::future::join_all;
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
@@ -12,6 +12,9 @@ use understudy::environment::{Data, Fact, Kind, Reference};
 
 /// For all reads of one review together.
 const DEADLINE: Duration = Duration::from_millis(500);
+
+/// Reads in flight for one review.
+const AT_ONCE: usize = 16;
 
 /// Reads from the API server, caches nothing.
 #[derive(Clone)]
@@ -31,7 +34,7 @@ impl Live {
         namespace: &str,
         references: BTreeSet<Reference>,
     ) -> BTreeMap<Reference, Fact<Data>> {
-        join_all(references.into_iter().map(async |reference| {
+        let reads = references.into_iter().map(async |reference| {
             let read = timeout(DEADLINE, self.one(namespace, &reference)).await;
             let fact = read.unwrap_or_else(|_| {
                 tracing::warn!(
@@ -43,10 +46,11 @@ impl Live {
                 Fact::Unknown
             });
             (reference, fact)
-        }))
-        .await
-        .into_iter()
-        .collect()
+        });
+        futures::stream::iter(reads)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await
     }
 
     /// The metadata of a namespace that memory does not hold yet.
@@ -73,9 +77,7 @@ impl Live {
         let found = match reference.kind {
             Kind::ConfigMap => {
                 let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-                api.get_opt(&reference.name)
-                    .await
-                    .map(|found| found.map(|map| map.data.unwrap_or_default()))
+                api.get_opt(&reference.name).await.map(|found| found.map(texts))
             }
             Kind::Secret => {
                 let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
@@ -92,6 +94,13 @@ impl Live {
             }
         }
     }
+}
+
+/// Both parts: as a file `binaryData` is text like any other.
+fn texts(map: ConfigMap) -> Data {
+    let binary = map.binary_data.unwrap_or_default().into_iter();
+    let binary = binary.map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned()));
+    binary.chain(map.data.unwrap_or_default()).collect()
 }
 
 fn decoded(secret: Secret) -> Data {

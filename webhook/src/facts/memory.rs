@@ -147,8 +147,9 @@ impl Memory {
             // Memory may have missed an end and a birth, and a review does not say which of two namespaces of one name it
             // is for. So a Pod is let in without gates on what is read now, never on the seal of an earlier namespace. Once
             // is enough: the gates that mutation gave it, validation leaves.
+            // The other way round at validation: who mutated may have known of a seal that this memory has not seen yet.
             Some(preview)
-                if preview.sealed.is_some() && stage == Stage::Mutate && is_birth_of_a_pod(request) =>
+                if preview.sealed.is_some() == (stage == Stage::Mutate) && is_birth_of_a_pod(request) =>
             {
                 Preview::of(&live.namespace(&request.namespace).await?)
             }

@@ -9,11 +9,12 @@ use k8s_openapi::api::admissionregistration::v1::{
 use understudy::admission::User;
 
 /// The layer that holds without our processes.
-const LAYERS: [&str; 4] = [
+const LAYERS: [&str; 5] = [
     "understudy-contract",
     "understudy-gates",
     "understudy-guardrails",
     "understudy-identities",
+    "understudy-review",
 ];
 const CONTRACT: &str = LAYERS[0];
 

@@ -4,7 +4,7 @@
 //! lifted: the controller deletes it when the facts are there and its owner makes a new one, so nobody waits out a
 //! back-off. A bare Pod is denied, and so is a Job's, where a deleted Pod would count as a failure.
 
-use super::{Draft, Facts, Request, Rule, held, pod_environment};
+use super::{Draft, Facts, Request, Rule, held, is_new, pod_environment};
 use crate::admission::controller_kind;
 use crate::environment::{self, Fact, Reference, Sources};
 use crate::keys;
@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
-    let missing = missing(facts, draft);
+    let missing = missing(request, facts, draft);
     if missing.is_empty() {
         return;
     }
@@ -34,7 +34,7 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     }
 }
 
-fn missing(facts: &Facts, draft: &mut Draft<'_>) -> Vec<Violation> {
+fn missing(request: &Request, facts: &Facts, draft: &mut Draft<'_>) -> Vec<Violation> {
     let unresolved = |field: &str, message: String| {
         Violation::new(Reason::EnvironmentUnresolved, field, message).remedy("try again in a moment")
     };
@@ -53,7 +53,11 @@ fn missing(facts: &Facts, draft: &mut Draft<'_>) -> Vec<Violation> {
     }
     let pod = draft.current();
     let mut all = Vec::new();
-    for one in draft.environments(facts).iter() {
+    let resolved = draft.environments(facts);
+    for one in resolved
+        .iter()
+        .filter(|one| is_new(request, one.list, one.index, &pod))
+    {
         let name = pod["spec"][one.list][one.index]["name"]
             .as_str()
             .unwrap_or_default();
@@ -67,7 +71,9 @@ fn missing(facts: &Facts, draft: &mut Draft<'_>) -> Vec<Violation> {
         }
     }
     // What is not there yet is reviewed when it comes: the Pod waits for it on its node.
-    let unread = environment::mounted(&pod).into_iter();
+    let unread = environment::mounted(&pod)
+        .into_iter()
+        .filter(|_| request.is_create());
     for mounted in unread.filter(|mounted| facts.data(&mounted.reference) == Fact::Unknown) {
         let field = format!("spec.volumes[{}]", mounted.volume);
         let Reference { kind, name } = &mounted.reference;

@@ -101,6 +101,11 @@ fn certificate(object: &Value, policy: &Hosts, draft: &mut Draft<'_>) {
             &["spec", "ingressClassName"],
             json!(policy.ingress_class),
         );
+        // Its forerunner: the API server refuses two that differ.
+        let old = "kubernetes.io/ingress.class";
+        if !object["metadata"]["annotations"][old].is_null() {
+            draft.remove(Reason::HostRewritten, &["metadata", "annotations", old]);
+        }
     }
     if policy.tls_secret.is_empty() {
         return;

@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
 fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let object = draft.current();
     let annotations = &object["metadata"]["annotations"];
-    for key in hosts::SNIPPETS.iter().filter(|key| !annotations[**key].is_null()) {
+    let keys = annotations.as_object().into_iter().flatten().map(|(key, _)| key);
+    for key in keys.filter(|key| hosts::is_snippet(key)) {
         let message = "text for the ingress controller's own configuration could take any host there";
         draft
             .deny(Violation::new(Reason::HostStolen, super::annotation(key), message).remedy("leave it out"));
@@ -47,6 +48,15 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
                 "the policy names no domain for previews",
             );
             draft.deny(violation.remedy("ask an administrator to set spec.hosts.domain of the policy"));
+        } else if let Some(why) = facts
+            .protected
+            .why(host)
+            .filter(|_| names::owns_host(&request.namespace, domain, host))
+        {
+            draft.deny(
+                Violation::new(Reason::HostStolen, field, format!("{host} is {why}"))
+                    .remedy("name the preview otherwise"),
+            );
         } else if !names::owns_host(&request.namespace, domain, host)
             && !is_own_service(host, &request.namespace)
         {

@@ -5,9 +5,10 @@
 //! <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>.
 
 use super::{Draft, Facts, Request, Rule};
-use crate::admission::gitops;
+use crate::admission::{containers, gitops};
 use crate::reason::Reason;
 use crate::violation::Violation;
+use serde_json::Value;
 
 pub(super) const RULE: Rule = Rule {
     reason: Reason::IdentityDropped,
@@ -16,13 +17,15 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// What gives an identity, where it stands.
-const MARKS: [(&str, &str); 6] = [
+const MARKS: [(&str, &str); 8] = [
     ("annotations", "eks.amazonaws.com/role-arn"),
     ("annotations", "iam.gke.io/gcp-service-account"),
     ("annotations", "iam.gke.io/credential-key"),
     ("annotations", "azure.workload.identity/client-id"),
     ("annotations", "azure.workload.identity/tenant-id"),
     ("labels", "azure.workload.identity/use"),
+    ("annotations", "iam.amazonaws.com/role"),
+    ("labels", "aadpodidbinding"),
 ];
 
 /// Audiences of tokens that a cloud takes for its own.
@@ -56,27 +59,55 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     }
 }
 
-/// A token for a cloud cannot be taken out of a volume without breaking it: the Pod is refused.
+/// A volume of nothing but tokens for a cloud goes, with its mounts: a cloud's own webhook may have put it there before us.
+/// One that holds more cannot be taken apart without breaking it, and the Pod is refused.
 fn tokens(draft: &mut Draft<'_>) {
     let pod = draft.current();
-    let volumes = pod["spec"]["volumes"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate();
-    for (index, volume) in volumes {
-        for source in volume["projected"]["sources"].as_array().into_iter().flatten() {
-            let audience = source["serviceAccountToken"]["audience"]
-                .as_str()
-                .unwrap_or_default();
-            if CLOUDS.iter().any(|cloud| audience.contains(cloud)) {
-                let field = format!("spec.volumes[{index}].projected.sources");
-                let message =
-                    format!("a token for {audience} is an identity in the cloud, and a preview has none");
-                draft.deny(
-                    Violation::new(Reason::IdentityDropped, field, message).remedy("leave this volume out"),
-                );
-            }
+    let volumes = pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
+    for (index, volume) in volumes.iter().enumerate().rev() {
+        let sources = volume["projected"]["sources"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let audience = |source: &Value| {
+            let audience = source["serviceAccountToken"]["audience"].as_str()?;
+            CLOUDS
+                .iter()
+                .any(|cloud| audience.contains(cloud))
+                .then(|| audience.to_owned())
+        };
+        let Some(found) = sources.iter().find_map(audience) else {
+            continue;
+        };
+        if sources.iter().all(|source| audience(source).is_some()) {
+            unmount(draft, &pod, volume["name"].as_str().unwrap_or_default());
+            draft.remove(Reason::IdentityDropped, &["spec", "volumes", &index.to_string()]);
+        } else {
+            let field = format!("spec.volumes[{index}].projected.sources");
+            let message = format!("a token for {found} is an identity in the cloud, and a preview has none");
+            draft.deny(
+                Violation::new(Reason::IdentityDropped, field, message).remedy("leave it out of this volume"),
+            );
+        }
+    }
+}
+
+fn unmount(draft: &mut Draft<'_>, pod: &Value, volume: &str) {
+    for (list, index, container) in containers(pod) {
+        let mounts = container["volumeMounts"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
+        for (at, _) in mounts
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, mount)| mount["name"] == volume)
+        {
+            let (index, at) = (index.to_string(), at.to_string());
+            draft.remove(
+                Reason::IdentityDropped,
+                &["spec", list, &index, "volumeMounts", &at],
+            );
         }
     }
 }

@@ -13,22 +13,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
-    if facts.installation.is_cluster(&request.user) {
+    if kinds::is_allowed(request, facts) {
         return;
     }
-    let kind = if request.kind.is_empty() {
-        &request.resource
-    } else {
-        &request.kind
-    };
-    let wanted = format!("{}/{kind}", request.group);
-    let allowed = facts
-        .policy()
-        .is_some_and(|policy| policy.kinds.contains(&wanted));
-    if !allowed {
-        let message = format!("{wanted} is neither Kubernetes' own nor allowed by the policy");
-        let remedy =
-            format!("leave it out, or ask an administrator to add {wanted} to spec.kinds of the policy");
-        draft.deny(Violation::new(Reason::KindNotAllowed, "kind", message).remedy(remedy));
-    }
+    let wanted = kinds::named(request);
+    let message = format!("{wanted} is neither Kubernetes' own nor allowed by the policy");
+    let remedy = format!("leave it out, or ask an administrator to add {wanted} to spec.kinds of the policy");
+    draft.deny(Violation::new(Reason::KindNotAllowed, "kind", message).remedy(remedy));
 }

@@ -9,6 +9,7 @@ mod text;
 
 use super::{Draft, Facts, Request, Rule, pod_environment};
 use crate::admission::kinds;
+use crate::policy::Network;
 use crate::reason::Reason;
 use crate::violation::Violation;
 
@@ -24,6 +25,7 @@ fn applies(request: &Request) -> bool {
             ("", "services"),
             ("", "endpoints"),
             ("discovery.k8s.io", "endpointslices"),
+            ("networking.k8s.io", "ingresses"),
         ]
         .iter()
         .any(|(group, resource)| request.is(group, resource))
@@ -35,17 +37,29 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let violations = if pod_environment(request) {
         let resolved = draft.environments(facts);
         let pod = draft.current();
-        let mut found = pod::reached(&pod, &resolved, &bounds);
+        let open = facts
+            .policy()
+            .map_or_else(Network::closed, |policy| policy.network.clone());
+        let mut found = pod::reached(&pod, &resolved, &bounds, &open);
+        found.extend(pod::volumes(&pod, &bounds, &open));
+        found.extend(pod::fields(&pod, &bounds));
         found.extend(pod::files(&pod, facts, &bounds));
         found.extend(pod::names(&pod, facts, &bounds));
         found
-    } else if request.is("", "services") {
-        leads::service(&request.object, &bounds)
+    } else if request.is("", "services") || request.is("networking.k8s.io", "ingresses") {
+        let mut found = leads::service(&request.object, &bounds);
+        found.extend(text::annotations(request, facts, &bounds));
+        found
     } else if request.is("", "endpoints") || request.is("discovery.k8s.io", "endpointslices") {
         leads::endpoints(request, facts, &bounds)
     } else {
+        // What is refused for its kind need not be read.
+        if !kinds::is_allowed(request, facts) {
+            return;
+        }
         let mut found = leads::backends(request, facts);
         found.extend(text::anywhere(&request.object, &bounds));
+        found.extend(text::annotations(request, facts, &bounds));
         found
     };
     violations.into_iter().for_each(|violation| draft.deny(violation));

@@ -68,17 +68,19 @@ fn variables(request: &Request, facts: &Facts, values: &BTreeMap<String, String>
         .filter(|one| is_new(request, one.list, one.index, &pod))
     {
         let container = ["spec", one.list, &one.index.to_string()].map(str::to_owned);
-        let mut added = Vec::new();
-        for variable in one.environment.effective() {
-            let Some(wanted) = values.get(&variable.name) else {
+        let all = &one.environment.variables;
+        let mut added: Vec<Value> = Vec::new();
+        for variable in all {
+            let Some(wanted) = values
+                .get(&variable.name)
+                .filter(|wanted| variable.value.as_ref() != Some(wanted))
+            else {
                 continue;
             };
-            if variable.value.as_ref() == Some(wanted) {
-                continue;
-            }
             // The kubelet expands what it finds; two dollars are one.
             let entry = json!({ "name": variable.name, "value": wanted.replace('$', "$$") });
             match variable.index {
+                // Every one of them: what refers to the name takes the one before it.
                 Some(index) => {
                     let index = index.to_string();
                     let path: Vec<&str> = container
@@ -88,7 +90,10 @@ fn variables(request: &Request, facts: &Facts, values: &BTreeMap<String, String>
                         .collect();
                     draft.replace(Reason::Quarantined, &path, entry);
                 }
-                None => added.push(entry),
+                None if !added.contains(&entry) && !present(&pod["spec"][one.list][one.index], &entry) => {
+                    added.push(entry)
+                }
+                None => {}
             }
         }
         let path = |rest: &[&'static str]| {
@@ -102,7 +107,12 @@ fn variables(request: &Request, facts: &Facts, values: &BTreeMap<String, String>
             draft.add(Reason::Quarantined, &path(&["env"]), Value::Array(Vec::new()));
         }
         for entry in added {
-            draft.add(Reason::Quarantined, &path(&["env", "-"]), entry);
+            // In front, so that whatever refers to it finds it.
+            draft.add(Reason::Quarantined, &path(&["env", "0"]), entry);
         }
     }
+}
+
+fn present(container: &Value, entry: &Value) -> bool {
+    container["env"].as_array().is_some_and(|env| env.contains(entry))
 }

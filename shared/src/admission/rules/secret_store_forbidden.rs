@@ -26,14 +26,12 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let spec = &request.object["spec"];
     match request.resource.as_str() {
         "pushsecrets" => refuse("kind", "a PushSecret would write into a store".to_owned()),
-        "secretstores" => {
-            if !secrets.stores.contains(&request.name) {
-                refuse(
-                    "metadata.name",
-                    format!("{} is not one of the policy's stores", request.name),
-                );
-            }
-        }
+        // Its name says nothing of what it reads, nor with whose identity.
+        "secretstores" => refuse(
+            "kind",
+            "a SecretStore of a preview's own could read anything; previews use a ClusterSecretStore"
+                .to_owned(),
+        ),
         _ => {
             let target = spec["target"]["name"].as_str().unwrap_or(&request.name);
             if target.starts_with(keys::BRANCH_SECRET_PREFIX) {
@@ -48,6 +46,13 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
                     if !secrets.stores.iter().any(|store| store == name) {
                         refuse(path, format!("{name} is not one of the policy's stores"));
                     }
+                }
+                "generatorRef"
+                    if value["kind"]
+                        .as_str()
+                        .is_some_and(|kind| kind.starts_with("Cluster")) =>
+                {
+                    refuse(path, "this generator belongs to the whole cluster".to_owned());
                 }
                 "remoteRef" | "extract" => {
                     let remote = value["key"].as_str().unwrap_or_default();

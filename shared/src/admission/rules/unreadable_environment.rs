@@ -5,7 +5,6 @@
 
 use super::{Draft, Facts, Request, Rule, pod_environment};
 use crate::admission::containers;
-use crate::environment::Origin;
 use crate::policy::Permission;
 use crate::reason::Reason;
 use crate::violation::Violation;
@@ -90,7 +89,7 @@ fn review(_: &Request, facts: &Facts, draft: &mut Draft<'_>) {
                 .environment
                 .variables
                 .iter()
-                .filter(|variable| variable.origin == Origin::Literal);
+                .filter(|variable| variable.value.is_some());
             for variable in literal {
                 let value = variable.value.as_deref().unwrap_or_default();
                 if REFERENCES.iter().any(|prefix| value.starts_with(prefix)) {
@@ -105,10 +104,12 @@ fn review(_: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     }
 }
 
+/// Those that are not `"false"`, by which a Pod tells an injector to leave it alone.
 fn annotations(pod: &Value) -> impl Iterator<Item = &str> {
     pod["metadata"]["annotations"]
         .as_object()
         .into_iter()
         .flatten()
+        .filter(|(_, value)| *value != "false")
         .map(|(key, _)| key.as_str())
 }

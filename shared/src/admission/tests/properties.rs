@@ -125,7 +125,7 @@ proptest! {
             let decision = review(&request, &facts);
             let Decision::Patch { operations, .. } = &decision else { continue };
             for operation in operations {
-                prop_assert!(is_ours(&operation.path().to_string()), "{}", operation.path());
+                prop_assert!(is_ours(operation.path().as_str()), "{}", operation.path());
             }
             let object = applied(&request, &decision);
             let again = Request { object: object.clone(), ..request.clone() };
@@ -151,7 +151,7 @@ proptest! {
     #[test]
     fn a_rewritten_connection_differs_in_identity_only(value in value()) {
         let Some(connection) = Connection::parse(&value) else { return Ok(()) };
-        let (Rewritten::Composed(text), dropped) = rewrite(&connection, "app") else { return Ok(()) };
+        let (Rewritten::Composed(text), dropped) = rewrite(&connection, "app", None) else { return Ok(()) };
         prop_assert!(!text.contains("u:p@") && !text.contains("a b'"), "identity is left in {}", text);
         let branch = text
             .replace("$(UNDERSTUDY_APP_USER)", "branch").replace("$(UNDERSTUDY_APP_PASSWORD)", "secret")

@@ -76,7 +76,7 @@ fn addresses(object: &Value) -> Vec<(String, &str)> {
 /// `name` that may be a backend's.
 pub(super) fn backends(request: &Request, facts: &Facts) -> Vec<Violation> {
     let mut found = Vec::new();
-    walk(&request.object["spec"], "spec", &mut |path, value| {
+    walk(&request.object["spec"], &mut vec!["spec"], &mut |path, value| {
         let Some(namespace) = value["namespace"]
             .as_str()
             .filter(|name| facts.protected.has_namespace(name))
@@ -84,28 +84,26 @@ pub(super) fn backends(request: &Request, facts: &Facts) -> Vec<Violation> {
             return;
         };
         // A shared Gateway may stand anywhere: what it serves for this route is said by the hosts.
-        if value["name"].is_string() && !path.contains("parentRefs") {
+        if value["name"].is_string() && !path.contains(&"parentRefs") {
             let name = value["name"].as_str().unwrap_or_default();
             let message = format!("{name} is in the protected namespace {namespace}");
-            found.push(violation(format!("{path}.namespace"), message));
+            found.push(violation(format!("{}.namespace", path.join(".")), message));
         }
     });
     found
 }
 
-fn walk<'v>(value: &'v Value, path: &str, visit: &mut dyn FnMut(&str, &'v Value)) {
+fn walk<'v>(value: &'v Value, path: &mut Vec<&'v str>, visit: &mut dyn FnMut(&[&str], &'v Value)) {
     match value {
         Value::Object(fields) => {
             visit(path, value);
             for (key, inner) in fields {
-                walk(inner, &format!("{path}.{key}"), visit);
+                path.push(key);
+                walk(inner, path, visit);
+                path.pop();
             }
         }
-        Value::Array(items) => {
-            for (index, inner) in items.iter().enumerate() {
-                walk(inner, &format!("{path}[{index}]"), visit);
-            }
-        }
+        Value::Array(items) => items.iter().for_each(|item| walk(item, path, visit)),
         _ => {}
     }
 }

@@ -2,8 +2,10 @@
 
 use super::violation;
 use crate::admission::{Facts, Resolved};
-use crate::environment::{self, Fact, Sources, VALUE_LIMIT};
+use crate::environment::{self, Fact, Kind, Origin, Sources, VALUE_LIMIT, Variable};
+use crate::host;
 use crate::networks::Networks;
+use crate::policy::Network;
 use crate::protected::{Bounds, Place};
 use crate::reason::Reason;
 use crate::violation::Violation;
@@ -32,8 +34,25 @@ const CALLED: [&str; 8] = [
     "/lifecycle/preStop/httpGet/host",
 ];
 
+/// Parts of a volume that lead nowhere, or whose contents are looked at elsewhere.
+const LOCAL: [&str; 8] = [
+    "name",
+    "configMap",
+    "secret",
+    "projected",
+    "downwardAPI",
+    "emptyDir",
+    "persistentVolumeClaim",
+    "csi",
+];
+
 /// By variables, commands and probes.
-pub(super) fn reached(pod: &Value, resolved: &[Resolved], bounds: &Bounds<'_>) -> Vec<Violation> {
+pub(super) fn reached(
+    pod: &Value,
+    resolved: &[Resolved],
+    bounds: &Bounds<'_>,
+    open: &Network,
+) -> Vec<Violation> {
     let mut found = Vec::new();
     for one in resolved {
         let container = &pod["spec"][one.list][one.index];
@@ -45,17 +64,15 @@ pub(super) fn reached(pod: &Value, resolved: &[Resolved], bounds: &Bounds<'_>) -
                 .as_deref()
                 .and_then(|value| bounds.reached(value, Place::Value));
             if let Some((host, why)) = reached {
-                let message = format!(
-                    "container {name}, variable {}: host {host} is {why}",
-                    variable.name
-                );
+                let host = shown(&host, written(container, variable));
+                let message = format!("container {name}, variable {}: {host} is {why}", variable.name);
                 found.push(violation(format!("{place}.env[{}]", variable.name), message));
             }
         }
         commands(container, one, &place, bounds, &mut found);
         for pointer in CALLED {
             let host = container.pointer(pointer).and_then(Value::as_str);
-            if let Some((host, why)) = host.and_then(|host| Some((host, bounds.why(host)?))) {
+            if let Some((host, why)) = host.and_then(|host| Some((host, called(host, bounds, open)?))) {
                 let part = dotted(pointer);
                 found.push(violation(
                     format!("{place}.{part}"),
@@ -65,6 +82,77 @@ pub(super) fn reached(pod: &Value, resolved: &[Resolved], bounds: &Bounds<'_>) -
         }
     }
     found
+}
+
+/// `host` for a message, where it stands in what may be shown: one that comes from a Secret, or is put together from one, may
+/// be a secret itself.
+fn shown(host: &str, written: Option<&str>) -> String {
+    match written.is_some_and(|written| written.contains(host)) {
+        true => format!("host {host}"),
+        false => "a host in it".to_owned(),
+    }
+}
+
+/// What may be shown of a variable: its text in the manifest, or all of it where no Secret is behind it.
+fn written<'v>(container: &'v Value, variable: &'v Variable) -> Option<&'v str> {
+    match &variable.origin {
+        Origin::Literal => container["env"][variable.index?]["value"].as_str(),
+        Origin::Key(reference, _) if reference.kind == Kind::Secret => None,
+        Origin::Key(..) | Origin::Field => variable.value.as_deref(),
+    }
+}
+
+/// Why a node may not call `host`, or mount from it, for a Pod: past every NetworkPolicy, so an address must be one that the
+/// policy opens.
+fn called(host: &str, bounds: &Bounds<'_>, open: &Network) -> Option<String> {
+    let why = bounds.why(host);
+    let closed = || {
+        let address = host::address(host).filter(|address| !address.is_loopback())?;
+        (!Networks::reachable(open, address))
+            .then(|| "an address that the policy's network section keeps closed".to_owned())
+    };
+    why.or_else(closed)
+}
+
+/// Where the node itself would mount from.
+pub(super) fn volumes(pod: &Value, bounds: &Bounds<'_>, open: &Network) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (index, volume) in pod["spec"]["volumes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        for (kind, source) in volume
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(kind, _)| !LOCAL.contains(&kind.as_str()))
+        {
+            let mut texts = Vec::new();
+            collect(source, &mut texts);
+            let reached = texts.into_iter().find_map(|text| {
+                let host = text.rsplit_once(':').map_or(text, |(host, _)| host);
+                let by_node = called(host, bounds, open).map(|why| (host.to_owned(), why));
+                bounds.reached(text, Place::Value).or(by_node)
+            });
+            if let Some((host, why)) = reached {
+                let name = volume["name"].as_str().unwrap_or_default();
+                let message = format!("volume {name}, {kind}: host {host} is {why}");
+                found.push(violation(format!("spec.volumes[{index}].{kind}"), message));
+            }
+        }
+    }
+    found
+}
+
+fn collect<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
+        Value::Object(fields) => fields.values().for_each(|field| collect(field, texts)),
+        _ => {}
+    }
 }
 
 fn commands(container: &Value, one: &Resolved, place: &str, bounds: &Bounds<'_>, found: &mut Vec<Violation>) {
@@ -85,15 +173,16 @@ fn commands(container: &Value, one: &Resolved, place: &str, bounds: &Bounds<'_>,
         for word in words(pointer).filter_map(Value::as_str) {
             // The kubelet expands the first two as well; a shell would expand the others.
             let field = format!("{place}.{part}");
-            let Some(word) = environment::expand(word, &values, VALUE_LIMIT) else {
+            let Some(expanded) = environment::expand(word, &values, VALUE_LIMIT) else {
                 let message = format!("container {name}, {part}: expands to more than {VALUE_LIMIT} bytes");
                 found.push(Violation::new(Reason::EnvironmentUnresolved, field, message));
                 continue;
             };
-            if let Some((host, why)) = bounds.reached(&word, Place::Value) {
+            if let Some((host, why)) = bounds.reached(&expanded, Place::Value) {
+                let host = shown(&host, Some(word));
                 found.push(violation(
                     field,
-                    format!("container {name}, {part}: host {host} is {why}"),
+                    format!("container {name}, {part}: {host} is {why}"),
                 ));
             }
         }
@@ -114,13 +203,29 @@ pub(super) fn files(pod: &Value, facts: &Facts, bounds: &Bounds<'_>) -> Vec<Viol
         for (key, content) in data.iter().filter(|(key, _)| mounted.has(key)) {
             if let Some((host, why)) = bounds.reached(content, Place::File) {
                 let (kind, name) = (mounted.reference.kind.name(), &mounted.reference.name);
+                let host = shown(
+                    &host,
+                    (mounted.reference.kind == Kind::ConfigMap).then_some(content),
+                );
                 let message = format!(
-                    "volume {}, file {key} of {kind} {name}: host {host} is {why}",
+                    "volume {}, file {key} of {kind} {name}: {host} is {why}",
                     mounted.volume
                 );
                 let remedy = "files are not rewritten here: write the preview's own host into it, or use: understudy clone";
                 found.push(violation(format!("spec.volumes[{}]", mounted.volume), message).remedy(remedy));
             }
+        }
+    }
+    found
+}
+
+/// By what the Pod's own labels and annotations bring as files.
+pub(super) fn fields(pod: &Value, bounds: &Bounds<'_>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (volume, path, content) in environment::own_files(pod) {
+        if let Some((host, why)) = bounds.reached(&content, Place::File) {
+            let message = format!("volume {volume}, file {path}: host {host} is {why}");
+            found.push(violation(format!("spec.volumes[{volume}]"), message));
         }
     }
     found

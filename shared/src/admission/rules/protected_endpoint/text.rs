@@ -1,38 +1,95 @@
-//! Kinds that nobody here knows: any text in them may be a host.
+//! Kinds that nobody here knows, and annotations: any text in them may be a host.
 
 use super::violation;
+use crate::admission::{Facts, Request};
 use crate::protected::{Bounds, Place};
 use crate::violation::Violation;
 use serde_json::Value;
+
+/// Annotations that repeat the object or say whose it is.
+const NOTES: [&str; 2] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "argocd.argoproj.io/tracking-id",
+];
 
 /// Every text below `spec` (or beside it) that would reach out of bounds.
 pub(super) fn anywhere(object: &Value, bounds: &Bounds<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for (key, value) in object.as_object().into_iter().flatten() {
         if !matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status") {
-            search(value, key, bounds, &mut found);
+            search(value, &mut vec![key], bounds, &mut found);
         }
     }
     found
 }
 
-fn search(value: &Value, path: &str, bounds: &Bounds<'_>, found: &mut Vec<Violation>) {
+fn search<'v>(value: &'v Value, path: &mut Vec<&'v str>, bounds: &Bounds<'_>, found: &mut Vec<Violation>) {
     match value {
         Value::String(text) => {
             if let Some((host, why)) = bounds.reached(text, Place::File) {
-                found.push(violation(path, format!("host {host} is {why}")));
+                found.push(violation(path.join("."), format!("host {host} is {why}")));
             }
         }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                search(item, &format!("{path}[{index}]"), bounds, found);
-            }
-        }
+        Value::Array(items) => items.iter().for_each(|item| search(item, path, bounds, found)),
         Value::Object(fields) => {
             for (key, inner) in fields {
-                search(inner, &format!("{path}.{key}"), bounds, found);
+                path.push(key);
+                search(inner, path, bounds, found);
+                path.pop();
             }
         }
         _ => {}
     }
+}
+
+/// Annotations that something acts on: where to ask for leave, where to mirror to, whose Secret to take.
+pub(super) fn annotations(request: &Request, facts: &Facts, bounds: &Bounds<'_>) -> Vec<Violation> {
+    let all = request.object["metadata"]["annotations"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    let acted_on = all.filter(|(key, _)| !NOTES.contains(&key.as_str()));
+    let mut found = Vec::new();
+    for (key, value) in acted_on {
+        let value = value.as_str().unwrap_or_default();
+        let field = || format!("metadata.annotations[{key}]");
+        if let Some((host, why)) = bounds.reached(value, Place::File) {
+            found.push(violation(field(), format!("host {host} is {why}")));
+        } else if let Some(namespace) = reference(value, facts) {
+            found.push(violation(
+                field(),
+                format!("this refers to the protected namespace {namespace}"),
+            ));
+        }
+    }
+    found
+}
+
+/// The protected namespace of a value that refers to an object as `namespace/name`, or as Traefik writes it.
+fn reference(value: &str, facts: &Facts) -> Option<String> {
+    let name = |text: &str| {
+        text.chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
+    };
+    for part in value.split(',').map(str::trim) {
+        let slashed = part
+            .split_once('/')
+            .filter(|(namespace, rest)| name(namespace) && name(rest))
+            .map(|(namespace, _)| namespace);
+        if let Some(namespace) = slashed.filter(|namespace| facts.protected.has_namespace(namespace)) {
+            return Some(namespace.to_owned());
+        }
+        if let Some(middleware) = part.strip_suffix("@kubernetescrd") {
+            let mut all = facts.protected.namespaces();
+            let own = all.find(|namespace| {
+                middleware
+                    .strip_prefix(namespace.as_str())
+                    .is_some_and(|rest| rest.starts_with('-'))
+            });
+            if let Some(namespace) = own {
+                return Some(namespace.clone());
+            }
+        }
+    }
+    None
 }

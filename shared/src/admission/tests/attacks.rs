@@ -1,0 +1,213 @@
+//! Ways past the rules that were found once: each one stays shut.
+
+use super::*;
+use crate::services::{Service, Services};
+
+fn ingress(annotations: Value) -> Request {
+    request(
+        "ingresses",
+        json!({ "metadata": { "name": "x", "annotations": annotations }, "spec": {} }),
+    )
+}
+
+#[test]
+fn a_volume_that_the_node_mounts_leads_nowhere_protected() {
+    for volume in [
+        json!({ "name": "v", "nfs": { "server": "nfs.shop.svc.cluster.local", "path": "/" } }),
+        json!({ "name": "v", "nfs": { "server": "10.1.2.3", "path": "/" } }),
+        json!({ "name": "v", "iscsi": { "targetPortal": "10.1.2.3:3260", "iqn": "x", "lun": 0 } }),
+        json!({ "name": "v", "cephfs": { "monitors": ["mon.shop:6789"] } }),
+    ] {
+        let mut request = pod(json!({ "name": "web" }));
+        request.object["spec"]["volumes"] = json!([volume]);
+        assert_eq!(
+            reasons(&review(&request, &facts())),
+            ["protected-endpoint"],
+            "{volume}"
+        );
+    }
+    let mut own = pod(json!({ "name": "web" }));
+    own.object["spec"]["volumes"] = json!([{ "name": "v", "persistentVolumeClaim": { "claimName": "data.shop" } }, { "name": "t", "emptyDir": {} }]);
+    assert!(passes(&review(&own, &facts())));
+}
+
+#[test]
+fn a_probe_calls_no_address_that_the_policy_keeps_closed() {
+    let probe = |host: &str| {
+        pod(json!({ "name": "web", "readinessProbe": { "httpGet": { "host": host, "port": 80 } } }))
+    };
+    for host in ["10.244.3.7", "169.254.169.254", "web.shop"] {
+        assert_eq!(
+            reasons(&review(&probe(host), &facts())),
+            ["protected-endpoint"],
+            "{host}"
+        );
+    }
+    for host in ["127.0.0.1", "localhost", "93.184.216.34"] {
+        assert!(passes(&review(&probe(host), &facts())), "{host}");
+    }
+}
+
+#[test]
+fn annotations_that_a_controller_acts_on_are_read() {
+    for annotations in [
+        json!({ "nginx.ingress.kubernetes.io/auth-url": "http://auth.shop.svc.cluster.local/verify" }),
+        json!({ "nginx.ingress.kubernetes.io/mirror-target": "https://db.shop$request_uri" }),
+        json!({ "nginx.ingress.kubernetes.io/auth-secret": "shop/basic-auth" }),
+        json!({ "traefik.ingress.kubernetes.io/router.middlewares": "shop-auth@kubernetescrd" }),
+    ] {
+        assert_eq!(
+            reasons(&review(&ingress(annotations.clone()), &facts())),
+            ["protected-endpoint"],
+            "{annotations}"
+        );
+    }
+    for annotations in [
+        json!({ "nginx.org/server-snippets": "x" }),
+        json!({ "nginx.org/location-snippets": "x" }),
+        json!({ "alb.ingress.kubernetes.io/conditions.web": "[]" }),
+        json!({ "haproxy-ingress.github.io/server-alias-regex": ".*" }),
+        json!({ "haproxy-ingress.github.io/config-frontend": "x" }),
+    ] {
+        assert_eq!(
+            reasons(&review(&ingress(annotations.clone()), &facts())),
+            ["host-stolen"],
+            "{annotations}"
+        );
+    }
+    let harmless = json!({ "nginx.ingress.kubernetes.io/rewrite-target": "/", "nginx.ingress.kubernetes.io/auth-secret": "basic-auth" });
+    assert!(passes(&review(&ingress(harmless), &facts())));
+}
+
+#[test]
+fn a_volume_of_the_pods_own_annotations_is_read() {
+    let items = json!([{ "path": "cfg", "fieldRef": { "fieldPath": "metadata.annotations['cfg']" } }]);
+    for volume in [
+        json!({ "name": "v", "downwardAPI": { "items": items } }),
+        json!({ "name": "v", "projected": { "sources": [{ "downwardAPI": { "items": items } }] } }),
+    ] {
+        let mut request = pod(json!({ "name": "web" }));
+        request.object["spec"]["volumes"] = json!([volume]);
+        request.object["metadata"]["annotations"] = json!({ "cfg": "url: http://api.shop/" });
+        assert_eq!(
+            reasons(&review(&request, &facts())),
+            ["protected-endpoint"],
+            "{volume}"
+        );
+    }
+}
+
+#[test]
+fn what_only_bears_the_name_of_the_clusters_own_is_read_and_a_strangers_branch_secret_is_refused() {
+    let mut request = pod(json!({ "name": "web" }));
+    request.object["spec"]["volumes"] =
+        json!([{ "name": "v", "secret": { "secretName": "kube-root-ca.crt" } }]);
+    assert_eq!(needs(&request).len(), 1);
+    let stranger = pod(json!({ "name": "web", "env": [
+        { "name": "A", "valueFrom": { "secretKeyRef": { "name": "understudy-db-mine", "key": "uri" } } }] }));
+    assert_eq!(reasons(&review(&stranger, &facts())), ["environment-unresolved"]);
+    let own = pod(json!({ "name": "web", "env": [
+        { "name": "A", "valueFrom": { "secretKeyRef": { "name": "understudy-db-app", "key": "uri" } } }] }));
+    assert!(passes(&review(&own, &facts())));
+}
+
+#[test]
+fn no_secret_value_gets_into_a_patch_or_a_denial() {
+    let mut facts = facts();
+    facts
+        .sources
+        .insert(reference(Kind::Secret, "token"), present("t", "s3cretTokenValue"));
+    let request = pod(json!({ "name": "web", "env": [
+        { "name": "T", "valueFrom": { "secretKeyRef": { "name": "token", "key": "t" } } },
+        { "name": "U", "value": "postgres://u:p@db.shop/shop?application_name=$(T)&sslmode=require" },
+    ] }));
+    let decision = review(&request, &facts);
+    let object = applied(&request, &decision);
+    assert!(!format!("{decision:?}").contains("s3cret"), "{object}");
+    assert!(object.to_string().contains("?sslmode=require"), "{object}");
+    let joined = pod(json!({ "name": "web", "args": ["--host=$(HOST)"], "env": [
+        { "name": "T", "valueFrom": { "secretKeyRef": { "name": "token", "key": "t" } } },
+        { "name": "HOST", "value": "$(T).shop.svc" },
+    ] }));
+    let decision = review(&joined, &facts);
+    assert_eq!(reasons(&decision), ["protected-endpoint"; 2]);
+    assert!(!format!("{decision:?}").contains("s3cret"), "{decision:?}");
+    let mut scaled = super::request(
+        "scaledobjects",
+        json!({ "kind": "ScaledObject", "metadata": { "name": "x" },
+        "spec": { "triggers": [{ "metadata": { "host": "amqp://app:s3cretPassw0rd@rabbit.other.example:5672" } }] } }),
+    );
+    scaled.group = "keda.sh".to_owned();
+    let decision = reviewed(&scaled, |policy| {
+        policy.kinds = vec!["keda.sh/ScaledObject".to_owned()]
+    });
+    assert!(!format!("{decision:?}").contains("s3cret"), "{decision:?}");
+}
+
+#[test]
+fn what_would_take_for_ever_is_given_up() {
+    let references = json!("$(".repeat(400_000));
+    let mut request = pod(json!({ "name": "web", "env": [{ "name": "A", "value": references }] }));
+    request.object["spec"]["containers"][0]["args"] = json!([references]);
+    let _ = review(&request, &facts());
+    let mut facts = facts();
+    facts.sources.insert(
+        reference(Kind::ConfigMap, "worker"),
+        present("A", &"x".repeat(1_000_000)),
+    );
+    let many: Vec<Value> = (0..600)
+        .map(|n| json!({ "name": format!("c{n}"), "envFrom": [{ "configMapRef": { "name": "worker" } }] }))
+        .collect();
+    request.object["spec"]["containers"] = json!(many);
+    assert!(reasons(&review(&request, &facts)).contains(&"environment-unresolved"));
+    let env: Vec<Value> = (0..20_000).map(|n| json!({ "name": format!("V{n}"), "valueFrom": { "secretKeyRef": { "name": format!("s{n}"), "key": "k" } } })).collect();
+    request.object["spec"]["containers"] = json!([{ "name": "web", "env": env }]);
+    assert_eq!(needs(&request).len(), crate::environment::REFERENCE_LIMIT);
+}
+
+#[test]
+fn a_manifest_that_nobody_completed_is_no_reason_to_panic() {
+    for object in [
+        json!({}),
+        json!({ "spec": null }),
+        json!({ "metadata": null, "spec": { "containers": null } }),
+    ] {
+        let mut request = pod(json!({ "name": "web" }));
+        request.object = object;
+        let mut facts = facts();
+        facts.preview.as_mut().unwrap().sealed = None;
+        assert!(passes(&review(&request, &facts)));
+    }
+    assert!(passes(&review(
+        &request("cronjobs", json!({ "metadata": { "name": "x" } })),
+        &facts()
+    )));
+}
+
+#[test]
+fn a_host_of_this_preview_that_a_policy_protects_is_not_its_own() {
+    let rule = json!({ "host": "shop-pr-7.preview.example.com" });
+    let request = request(
+        "ingresses",
+        json!({ "metadata": { "name": "x" }, "spec": { "rules": [rule] } }),
+    );
+    let decision = reviewed(&request, |policy| {
+        policy.protected.hosts = vec!["shop-pr-7.preview.example.com".to_owned()]
+    });
+    assert_eq!(reasons(&decision), ["host-stolen"]);
+}
+
+#[test]
+fn pods_of_a_headless_service_are_found_through_it() {
+    let mut facts = facts();
+    let mut services = Services::default();
+    services.put("shop", "db", Service::default());
+    facts.protected = Arc::new(Protected::new(
+        ["shop".to_owned()],
+        facts.policies.values(),
+        &services,
+    ));
+    let request =
+        pod(json!({ "name": "web", "env": [{ "name": "A", "value": "http://db-0.db.shop:5432" }] }));
+    assert_eq!(reasons(&review(&request, &facts)), ["protected-endpoint"]);
+}
