@@ -33,5 +33,8 @@ pub fn write(path: &Path, server: &str, ca: &Path, users: &[(&str, &str)], curre
 pub fn write_for(path: &Path, from: &Path, current: &str) -> Result<()> {
     let mut config: Value = serde_saphyr::from_str(&fs::read_to_string(from)?)?;
     config["current-context"] = json!(current);
-    write_secret(path, &serde_saphyr::to_string(&config)?)
+    // Tests run side by side and each writes it: whoever reads must find all of it.
+    let aside = path.with_extension(format!("{:08x}", rand::random::<u32>()));
+    write_secret(&aside, &serde_saphyr::to_string(&config)?)?;
+    Ok(fs::rename(&aside, path)?)
 }

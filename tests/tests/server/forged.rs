@@ -81,6 +81,7 @@ async fn a_forged_review_learns_nothing_secret_and_changes_nothing() {
             { "name": "URL", "valueFrom": from("url") },
             { "name": "DATABASE_URL", "value": "postgres://app:$(TOKEN)@db.shop:5432/shop" },
             { "name": "OTHER", "value": "mysql://a:$(TOKEN)@db.shop/$(URL)" },
+            { "name": "HOST", "value": "$(TOKEN).shop.svc" },
         ]),
     );
     let mut everything = spying.clone();
