@@ -18,6 +18,7 @@ mod transport;
 
 mod caller;
 mod cluster;
+mod crowd;
 mod pki;
 mod replica;
 mod reviews;

@@ -10,14 +10,14 @@ use crate::cluster::{Cluster, Makers, Service};
 use crate::replica::{Options, SOON, addresses, get, launch};
 
 /// A replica as the kubelet sees it.
-struct Replica {
+pub struct Replica {
     name: String,
     health: SocketAddr,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Replica {
-    async fn start(bed: &TestBed) -> Self {
+    pub async fn start(bed: &TestBed) -> Self {
         let name = format!("rolled-{:08x}", rand::random::<u32>());
         let arguments = vec!["--drain-delay=1".to_owned()];
         launch(bed, &name, arguments, &Options::default()).await.unwrap();
@@ -36,6 +36,39 @@ impl Replica {
         replica
     }
 
+    /// Another one takes its place, as a Deployment does it; returns that.
+    pub async fn replaced(self, bed: &TestBed, service: &Service, meanwhile: impl AsyncFnOnce()) -> Self {
+        let new = Self::start(bed).await;
+        service.lead_to(&[self.address, new.address]);
+        // For a while both answer, as in any rollout.
+        meanwhile().await;
+        bed.supervisor().signal(&self.name, Signal::SigTerm).unwrap();
+        // Its endpoint goes when it is seen to be not ready, and it answers until then.
+        eventually(SOON, "the old replica is not ready", || async {
+            ensure!(!self.is_ready().await?, "it is");
+            Ok(())
+        })
+        .await
+        .unwrap();
+        service.lead_to(&[new.address]);
+        eventually(
+            Duration::from_secs(20),
+            "the old replica has ended well",
+            || async {
+                let states = bed.supervisor().states()?;
+                let state = states.iter().find(|state| state.name == self.name);
+                ensure!(
+                    state.is_some_and(|state| state.exit == "exit status 0"),
+                    "{state:?}"
+                );
+                Ok(())
+            },
+        )
+        .await
+        .unwrap();
+        new
+    }
+
     async fn is_ready(&self) -> Result<bool> {
         Ok(get(self.health, "/readyz").await?.0 == 200)
     }
@@ -51,34 +84,7 @@ async fn three_rollouts_under_load_fail_no_admission() {
     let mut makers = Makers::start(bed).await;
     for _ in 0..3 {
         makers.make(50).await;
-        let new = Replica::start(bed).await;
-        service.lead_to(&[old.address, new.address]);
-        makers.make(20).await;
-        bed.supervisor().signal(&old.name, Signal::SigTerm).unwrap();
-        // Its endpoint goes when it is seen to be not ready, and it answers until then.
-        eventually(SOON, "the old replica is not ready", || async {
-            ensure!(!old.is_ready().await?, "it is");
-            Ok(())
-        })
-        .await
-        .unwrap();
-        service.lead_to(&[new.address]);
-        eventually(
-            Duration::from_secs(20),
-            "the old replica has ended well",
-            || async {
-                let states = bed.supervisor().states()?;
-                let state = states.iter().find(|state| state.name == old.name);
-                ensure!(
-                    state.is_some_and(|state| state.exit == "exit status 0"),
-                    "{state:?}"
-                );
-                Ok(())
-            },
-        )
-        .await
-        .unwrap();
-        old = new;
+        old = old.replaced(bed, &service, async || makers.make(20).await).await;
     }
     makers.make(50).await;
     makers.finish().await;

@@ -1,0 +1,166 @@
+//! Five hundred previews at once, with a Pod each, while admission is rolled out three times.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{ListParams, PostParams};
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+use tokio::task::JoinHandle;
+use understudy::keys;
+use understudy_tests::testbed::{User, eventually};
+
+use crate::cluster::{Cluster, Service};
+use crate::rollout::Replica;
+
+const PREVIEWS: usize = 500;
+/// Requests of the crowd under way at once.
+const AT_ONCE: usize = 24;
+/// On a busy machine with two cores.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+fn name(number: usize) -> String {
+    format!("crowd-{number}")
+}
+
+/// Makes a preview and at once a Pod in it. What is refused for now is tried again, as whoever makes Pods does; an admission
+/// that fails is an error.
+async fn join(client: &Client, number: usize) -> Result<()> {
+    let name = name(number);
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let preview = json!({ "metadata": { "name": name, "labels": { keys::PREVIEW: "true" } } });
+    let preview = serde_json::from_value(preview)?;
+    namespaces
+        .create(&PostParams::default(), &preview)
+        .await
+        .context("the namespace")?;
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &name);
+    let pod = json!({ "metadata": { "name": "web" }, "spec": { "containers": [{ "name": "web", "image": "registry.example.com/web:1" }] } });
+    let pod: Pod = serde_json::from_value(pod)?;
+    let made = eventually(PATIENCE, "the Pod is taken", || async {
+        match pods.create(&PostParams::default(), &pod).await {
+            Err(kube::Error::Api(status))
+                if status.message.contains("service account")
+                    || status.message.contains("environment-unresolved: ") =>
+            {
+                bail!("{}", status.message)
+            }
+            answer => Ok(answer),
+        }
+    });
+    made.await?.context("the Pod")?;
+    Ok(())
+}
+
+/// Says of every Pod of the crowd that was ever bound to a node whether its preview was sealed by then. A seal stays, and comes
+/// before the gates go: so a preview that is not sealed when the binding is seen was not sealed when it happened.
+fn watch_bindings(admin: Client) -> (Arc<Mutex<BTreeSet<String>>>, JoinHandle<Result<()>>) {
+    let early = Arc::new(Mutex::new(BTreeSet::new()));
+    let found = early.clone();
+    let watching = tokio::spawn(async move {
+        let mut events = std::pin::pin!(watcher(
+            Api::<Pod>::all(admin.clone()),
+            watcher::Config::default()
+        ));
+        let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(admin);
+        while let Some(event) = events.try_next().await? {
+            let (watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) = event else {
+                continue;
+            };
+            let bound = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+            let namespace = pod.namespace().unwrap_or_default();
+            if !bound || !namespace.starts_with("crowd-") {
+                continue;
+            }
+            let sealed = namespaces
+                .get(&namespace)
+                .await?
+                .annotations()
+                .contains_key(keys::GUARDRAILS);
+            if !sealed {
+                found.lock().expect("no panic while held").insert(namespace);
+            }
+        }
+        Ok(())
+    });
+    (early, watching)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_previews_comes_through_three_restarts_reviewed_and_sealed() {
+    let Cluster { bed, understudy, .. } = &Cluster::take().await;
+    let service = Service::bind(understudy.port()).await;
+    let mut serving = Replica::start(bed).await;
+    service.lead_to(&[serving.address]);
+    let admin = bed.client(User::Admin).await.unwrap();
+    let developer = bed.client(User::Developer).await.unwrap();
+    eventually(PATIENCE, "admission answers", || async {
+        let probe = json!({ "metadata": { "name": "probe", "labels": { keys::PREVIEW: "true" } } });
+        let dry_run = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        Api::<Namespace>::all(developer.clone())
+            .create(&dry_run, &serde_json::from_value(probe)?)
+            .await?;
+        anyhow::Ok(())
+    })
+    .await
+    .unwrap();
+    let (early, watching) = watch_bindings(admin.clone());
+
+    // Pods are made by an administrator: the rights of a creator come with the seal.
+    let crowd = {
+        let admin = admin.clone();
+        tokio::spawn(async move {
+            let joining = stream::iter(0..PREVIEWS).map(|number| {
+                let admin = admin.clone();
+                async move { join(&admin, number).await.with_context(|| name(number)) }
+            });
+            joining.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await
+        })
+    };
+    for _ in 0..3 {
+        serving = serving.replaced(bed, &service, async || ()).await;
+    }
+    crowd.await.unwrap().expect("none failed");
+
+    let pods: Api<Pod> = Api::all(admin);
+    eventually(PATIENCE, "every Pod is let go", || async {
+        let found = pods.list(&ListParams::default()).await?.items;
+        let crowd: Vec<_> = found
+            .iter()
+            .filter(|pod| pod.namespace().is_some_and(|name| name.starts_with("crowd-")))
+            .collect();
+        let held = crowd
+            .iter()
+            .filter(|pod| {
+                pod.spec
+                    .as_ref()
+                    .is_some_and(|spec| spec.scheduling_gates.is_some())
+            })
+            .count();
+        let unreviewed = crowd
+            .iter()
+            .filter(|pod| !pod.annotations().contains_key(keys::REVIEWED))
+            .count();
+        ensure!(unreviewed == 0, "{unreviewed} were never reviewed");
+        ensure!(
+            crowd.len() == PREVIEWS && held == 0,
+            "{held} of {} are held",
+            crowd.len()
+        );
+        Ok::<_, anyhow::Error>(())
+    })
+    .await
+    .unwrap();
+    assert!(!watching.is_finished(), "the watch broke off");
+    watching.abort();
+    assert_eq!(*early.lock().unwrap(), BTreeSet::new(), "bound before the seal");
+}
