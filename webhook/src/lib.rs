@@ -17,7 +17,10 @@ mod serve;
 mod shutdown;
 mod start;
 
+pub use args::LogFormat;
+pub use logs::start as start_logs;
 pub use provider::{BranchId, Outcome, Provider, ProviderError, postgres};
+pub use serve::{Gather, Reviewer};
 
 use clap::Parser;
 use std::ffi::OsString;

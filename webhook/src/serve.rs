@@ -20,6 +20,8 @@ use crate::shutdown;
 use crate::start::{self, Started};
 use anyhow::Context;
 use certificate::Source;
+use handler::Cluster;
+pub use handler::{Gather, Reviewer};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -65,7 +67,13 @@ pub async fn run(settings: Serve) -> anyhow::Result<()> {
     tracing::info!(address = %listener.address()?, connections = limits.connections, "answering reviews");
     working.set(true);
 
-    let reviewer = handler::Reviewer::new(memory, Live::new(client), metrics);
+    let reviewer = Reviewer::new(
+        Cluster {
+            memory,
+            sources: Live::new(client),
+        },
+        metrics,
+    );
     let (season, seasons) = watch::channel(Season::Open);
     let mut serving = tokio::spawn(listener.serve(reviewer, Some(tls), seasons));
     tokio::select! {

@@ -29,29 +29,59 @@ const FACTS: Duration = Duration::from_millis(3500);
 /// What takes milliseconds to read or decide must not hold up the others on its thread.
 const LARGE: usize = 64 * 1024;
 
-/// Everything a review needs.
-pub struct Reviewer {
-    memory: Memory,
-    sources: Live,
+/// Where the facts of reviews come from.
+pub trait Gather: Send + Sync + 'static {
+    /// All that `request` has to be reviewed with.
+    fn gather(&self, stage: Stage, request: &Request) -> impl Future<Output = Facts> + Send;
+
+    /// What there is when that took too long.
+    fn remembered(&self) -> Facts;
+}
+
+/// The cluster: `memory` (namespaces and policies) and `sources` (ConfigMaps and Secrets, live).
+pub struct Cluster {
+    /// What is remembered.
+    pub memory: Memory,
+    /// What is read.
+    pub sources: Live,
+}
+
+impl Gather for Cluster {
+    async fn gather(&self, stage: Stage, request: &Request) -> Facts {
+        facts::gather(&self.memory, &self.sources, stage, request).await
+    }
+
+    fn remembered(&self) -> Facts {
+        self.memory.facts(None, BTreeMap::new())
+    }
+}
+
+/// Answers reviews with facts from `G`.
+pub struct Reviewer<G> {
+    facts: G,
     metrics: Arc<Metrics>,
     budget: Budget,
     turns: Turns,
 }
 
-impl Reviewer {
-    /// Reviews with `memory` (namespaces and policies) and `sources` (ConfigMaps and Secrets, live).
-    pub fn new(memory: Memory, sources: Live, metrics: Arc<Metrics>) -> Self {
+impl<G: Gather> Reviewer<G> {
+    /// Reviews with `facts`, and counts in `metrics`.
+    pub fn new(facts: G, metrics: Arc<Metrics>) -> Self {
         Reviewer {
-            memory,
-            sources,
+            facts,
             budget: Budget::default(),
             turns: Turns::new(metrics.clone()),
             metrics,
         }
     }
+
+    /// Reviews with `facts` and metrics that nobody reads: to be measured alone.
+    pub fn alone(facts: G) -> Self {
+        Reviewer::new(facts, Arc::default())
+    }
 }
 
-impl Answer for Reviewer {
+impl<G: Gather> Answer for Reviewer<G> {
     async fn answer(&self, request: HttpRequest<Incoming>) -> Reply {
         let answered = AssertUnwindSafe(self.respond(request)).catch_unwind().await;
         let refused = answered.unwrap_or(Err(Refusal::Defect));
@@ -62,7 +92,7 @@ impl Answer for Reviewer {
     }
 }
 
-impl Reviewer {
+impl<G: Gather> Reviewer<G> {
     async fn respond(&self, request: HttpRequest<Incoming>) -> Result<Reply, Refusal> {
         let started = Instant::now();
         let stage = stage(&request)?;
@@ -82,13 +112,13 @@ impl Reviewer {
                 return Ok(text(StatusCode::BAD_REQUEST, error.to_string()));
             }
         };
-        let facts = facts::gather(&self.memory, &self.sources, stage, &request);
+        let facts = self.facts.gather(stage, &request);
         let facts = timeout_at(started + FACTS, facts).await.unwrap_or_else(|_| {
             tracing::warn!(
                 namespace = request.namespace,
                 "timed out gathering facts; deciding without"
             );
-            self.memory.facts(None, BTreeMap::new())
+            self.facts.remembered()
         });
         let (decision, answer) = apart(large, || {
             let decision = decide(stage, &request, &facts);
