@@ -337,3 +337,46 @@ fn the_role_for_people_is_what_the_rules_compare_with() {
         .collect();
     assert_eq!(role["rules"], serde_json::json!(wanted));
 }
+
+#[test]
+fn every_fault_and_attack_has_a_test_or_a_reason_why_not() {
+    fn sources(directory: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") {
+                sources(&path, text);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text.push_str(&std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut tests = String::new();
+    for directory in ["shared", "webhook", "cli", "tests", "fuzz"] {
+        sources(&root.join(directory), &mut tests);
+    }
+    let named: BTreeSet<&str> = tests
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("//"))
+        .flat_map(|comment| comment.split(|c: char| !c.is_ascii_alphanumeric()))
+        .collect();
+    let page = std::fs::read_to_string(root.join("docs/coverage.md")).unwrap();
+    let excused = |id: &str| page.contains(&format!("\n| {id} | "));
+    let ids = [('A', 21), ('B', 15), ('C', 29)];
+    let ids = ids
+        .into_iter()
+        .flat_map(|(group, last)| (1..=last).map(move |number| format!("{group}{number:02}")));
+    let (mut missing, mut idle) = (Vec::new(), Vec::new());
+    for id in ids {
+        match (named.contains(id.as_str()), excused(&id)) {
+            (false, false) => missing.push(id),
+            (true, true) => idle.push(id),
+            _ => {}
+        }
+    }
+    assert!(missing.is_empty(), "no test names {missing:?}");
+    assert!(
+        idle.is_empty(),
+        "docs/coverage.md excuses what is tested: {idle:?}"
+    );
+}

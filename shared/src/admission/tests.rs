@@ -14,6 +14,7 @@ mod attacks;
 mod destinations;
 mod namespaces;
 mod objects;
+mod odd;
 mod properties;
 mod routes;
 

@@ -129,6 +129,36 @@ async fn the_same_manifest_applied_twice_changes_nothing_the_second_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn large_objects_get_a_clear_answer_in_time() {
+    // C20
+    let namespace = ready_preview("large").await;
+    let map = |size: usize| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": format!("m{size}") }, "data": { "a": "x".repeat(size) } });
+    create(User::Developer, &namespace, "configmaps", map(1_000_000))
+        .await
+        .unwrap();
+    let refused = create(User::Developer, &namespace, "configmaps", map(1_400_000))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("must have at most 1048576 bytes") || refused.contains("Too long"),
+        "{refused}"
+    );
+    let env: Vec<Value> = (0..3000)
+        .map(|n| json!({ "name": format!("V{n}"), "value": format!("http://service-{n}:80/") }))
+        .collect();
+    let mut manifest = pod("web", json!(env));
+    manifest["spec"]["volumes"] = json!([{ "name": "v", "configMap": { "name": "m1000000" } }]);
+    let made = create(User::Developer, &namespace, "pods", manifest)
+        .await
+        .unwrap();
+    assert_eq!(
+        made["spec"]["containers"][0]["env"].as_array().map(Vec::len),
+        Some(3000)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_generated_name_is_no_obstacle() {
     // A11
     let namespace = ready_preview("generated").await;

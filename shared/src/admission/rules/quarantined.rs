@@ -5,6 +5,8 @@
 
 use super::{Draft, Facts, Request, Rule, is_new, pod_environment};
 use crate::admission::gitops;
+use crate::environment::{Kind, Origin, Variable};
+use crate::keys;
 use crate::policy::{CronJobs, Rewrites};
 use crate::reason::Reason;
 use crate::violation::Violation;
@@ -77,6 +79,10 @@ fn variables(request: &Request, facts: &Facts, values: &BTreeMap<String, String>
             else {
                 continue;
             };
+            // What means the preview's own branch is harmless already.
+            if is_branch(variable) {
+                continue;
+            }
             // The kubelet expands what it finds; two dollars are one.
             let entry = json!({ "name": variable.name, "value": wanted.replace('$', "$$") });
             match variable.index {
@@ -111,6 +117,11 @@ fn variables(request: &Request, facts: &Facts, values: &BTreeMap<String, String>
             draft.add(Reason::Quarantined, &path(&["env", "0"]), entry);
         }
     }
+}
+
+fn is_branch(variable: &Variable) -> bool {
+    matches!(&variable.origin, Origin::Key(reference, _)
+        if reference.kind == Kind::Secret && reference.name.starts_with(keys::BRANCH_SECRET_PREFIX))
 }
 
 fn present(container: &Value, entry: &Value) -> bool {
