@@ -55,8 +55,13 @@ pub fn review(request: &Request, facts: &Facts) -> Decision {
         return Decision::Allow { warnings: Vec::new() };
     }
     let mut draft = draft(request, facts);
-    if facts.exempts(&request.user) {
-        draft.excuse();
+    if facts.exempts(&request.user) && draft.excuse() && !request.is_namespace() {
+        draft.set_metadata(
+            Reason::FieldReserved,
+            "annotations",
+            keys::EXEMPTED_BY,
+            &request.user.name,
+        );
     }
     // The contract on the namespace itself holds under every policy.
     if !request.is_namespace() && facts.policy().is_some_and(PreviewPolicySpec::only_observes) {

@@ -120,7 +120,11 @@ fn is_marked(pod: &Value, facts: &Facts) -> bool {
     let created = pod["metadata"]["creationTimestamp"]
         .as_str()
         .and_then(|at| at.parse().ok());
-    let since = facts.preview.as_ref().and_then(|preview| preview.adopted_at);
+    // One that is said to come would let no mark count, ever; the leader sets it right.
+    let since = facts
+        .preview
+        .as_ref()
+        .and_then(|preview| preview.adopted_at.map(|at| at.min(facts.now)));
     let counts = created.is_none_or(|created| contract::mark_counts(since, created));
     counts && !pod["metadata"]["annotations"][keys::REVIEWED].is_null()
 }
@@ -140,6 +144,10 @@ fn reads_itself(pod: &Value) -> bool {
 
 /// What a review would refuse or rewrite of what `pod` holds now; `None` when nothing, or when that cannot be told now.
 fn objection(pod: &Value, facts: &Facts) -> Option<String> {
+    // An exempt user let it in as it is.
+    if pod["metadata"]["annotations"][keys::EXEMPTED_BY].is_string() {
+        return None;
+    }
     let about = |reason: &Reason| {
         matches!(
             reason,

@@ -66,6 +66,10 @@ pub const APPROVALS: &str = "understudy.dev/approvals";
 /// Annotation on Pods: written by admission only; this Pod has been reviewed.
 pub const REVIEWED: &str = "understudy.dev/reviewed";
 
+/// Annotation on what an exempt user let in against a rule: who it was. Written by admission only; the controller leaves such
+/// an object alone.
+pub const EXEMPTED_BY: &str = "understudy.dev/exempted-by";
+
 /// Gate: the preview is not sealed yet; lifted by the controller after the seal.
 pub const GATE_GUARDRAILS: &str = "understudy.dev/guardrails";
 /// Gate: a branch is not ready yet; lifted by the controller.

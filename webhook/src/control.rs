@@ -5,6 +5,7 @@
 //! is idempotent and may end anywhere; what ends a preview is decided on a fresh read. Failure: losing the Lease ends the
 //! process, and another one goes on.
 
+mod adoption;
 mod belonging;
 mod branches;
 mod certificates;

@@ -35,12 +35,12 @@
       port: {{ .root.Values.service.port }}
   rules:
     # Every kind, since a kind that nobody listed is a way out of the namespace (kind-not-allowed). Not "*/*": that
-    # includes status and finalize. Two subresources by name, because they bring containers and resources in. Namespaced,
-    # since an unscoped rule also catches cluster-scoped requests.
+    # includes status and finalize. One subresource by name, because it brings containers in; what a resize asks for is held
+    # by quota and limits. Namespaced, since an unscoped rule also catches cluster-scoped requests.
     - operations: [CREATE, UPDATE]
       apiGroups: ["*"]
       apiVersions: ["*"]
-      resources: ["*", pods/ephemeralcontainers, pods/resize]
+      resources: ["*", pods/ephemeralcontainers]
       scope: Namespaced
   objectSelector: {}
   # Nothing outside previews ever waits for us.

@@ -202,7 +202,9 @@ impl<'r> Draft<'r> {
     }
 
     /// Turns the refusals that an exempt user may break on purpose into warnings.
-    pub fn excuse(&mut self) {
+    ///
+    /// Returns whether there was any.
+    pub fn excuse(&mut self) -> bool {
         let (kept, excused): (Vec<_>, Vec<_>) = std::mem::take(&mut self.violations)
             .into_iter()
             .partition(|violation| binds_everyone(violation.reason));
@@ -212,6 +214,7 @@ impl<'r> Draft<'r> {
                 .iter()
                 .map(|violation| format!("exempt from {}", violation.cause())),
         );
+        !excused.is_empty()
     }
 
     /// The decision. The patch is applied to `original` and compared before it leaves.

@@ -7,6 +7,7 @@ mod creator_refused;
 mod daemonset_refused;
 mod database_rewritten;
 mod environment_unresolved;
+mod exemption_forged;
 mod exposure_lowered;
 mod field_reserved;
 mod held;
@@ -63,6 +64,7 @@ pub const RULES: &[Rule] = &[
     owner_forged::RULE,
     field_reserved::RULE,
     lease_granted::RULE,
+    exemption_forged::RULE,
     kind_not_allowed::RULE,
     daemonset_refused::RULE,
     quarantined::RULE,

@@ -563,6 +563,7 @@ proptest! {
     }
 
     #[test]
+    // A21: and fuzzing, in fuzz/.
     fn no_bytes_make_parsing_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&bytes);
     }

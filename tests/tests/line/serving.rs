@@ -4,6 +4,7 @@ use anyhow::ensure;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::Api;
@@ -144,5 +145,34 @@ async fn logs_hold_no_secret_value() {
                 .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
             "{name} logs something that is no JSON"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_a_preview_is_no_way_into_its_pods() {
+    // C24: `get` of some sub-resources is how one gets a shell or a proxy.
+    let preview = crate::stage::ready_preview("inside").await;
+    let bed = stage().await.bed();
+    for account in ["understudy-controller", "understudy-admission"] {
+        let client = bed.service_account_client(NAMESPACE, account).await.unwrap();
+        let reviews: Api<SelfSubjectAccessReview> = Api::all(client);
+        for (verb, resource, sub_resource) in [
+            ("get", "pods", "exec"),
+            ("create", "pods", "exec"),
+            ("get", "pods", "attach"),
+            ("get", "pods", "portforward"),
+            ("get", "pods", "proxy"),
+            ("get", "pods", "log"),
+            ("get", "services", "proxy"),
+            ("create", "serviceaccounts", "token"),
+            ("create", "pods", ""),
+        ] {
+            let asked: SelfSubjectAccessReview = serde_json::from_value(json!({ "spec": { "resourceAttributes": {
+                "namespace": preview, "verb": verb, "group": "", "resource": resource, "subresource": sub_resource } } }))
+            .unwrap();
+            let answer = reviews.create(&PostParams::default(), &asked).await.unwrap();
+            let allowed = answer.status.is_some_and(|status| status.allowed);
+            assert!(!allowed, "{account} may {verb} {resource}/{sub_resource}");
+        }
     }
 }

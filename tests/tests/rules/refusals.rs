@@ -1,10 +1,12 @@
 //! Every row that refuses, with the attack it stops. Each manifest is also made outside previews, where nothing refuses it.
 
 use serde_json::{Value, json};
+use understudy::keys;
 use understudy_tests::previews::{
-    assert_refused, create, grant_everything, make, pod, ready_preview, unique, vendors_kind,
+    SOON, assert_refused, create, grant_everything, make, own_policy, pod, preview, preview_under,
+    ready_preview, settled, unique, vendors_kind,
 };
-use understudy_tests::testbed::User;
+use understudy_tests::testbed::{User, eventually};
 
 const OBJECTS: &str = "objects.understudy.dev";
 
@@ -301,4 +303,72 @@ async fn a_mounted_file_is_read_before_the_pod_is() {
         "{message}"
     );
     assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_admits_whom_it_names_and_nobody_else() {
+    let policy = own_policy("creators", |spec| {
+        spec["creators"] = json!({ "users": ["somebody-else"] })
+    })
+    .await;
+    let mut manifest = preview(&unique("creators"), json!({}));
+    manifest["metadata"]["labels"][keys::POLICY] = json!(policy);
+    let refused = eventually(SOON, "admission knows the policy", || async {
+        match make(User::Developer, manifest.clone()).await {
+            Err(error) if error.to_string().contains("policy-missing") => anyhow::bail!("{error}"),
+            answer => Ok(answer),
+        }
+    })
+    .await
+    .unwrap();
+    assert_refused(refused, "namespaces.understudy.dev", &["creator-refused"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_laxer_policy_opens_nothing_that_another_protects() {
+    // C25
+    let host = format!("{}.prod.example.com", unique("db"));
+    own_policy("strict", |spec| spec["protected"] = json!({ "hosts": [host] })).await;
+    let lax = own_policy("lax", |spec| spec["databases"] = json!([])).await;
+    let namespace = preview_under(&lax, "lax").await;
+    settled(&namespace, |metadata| {
+        anyhow::ensure!(
+            metadata
+                .annotations
+                .unwrap_or_default()
+                .contains_key(keys::GUARDRAILS),
+            "not sealed"
+        );
+        Ok(())
+    })
+    .await;
+    for value in [
+        format!("postgres://u:p@{host}/x"),
+        "postgres://u:p@db.shop/shop".to_owned(),
+    ] {
+        let env = json!([{ "name": "A", "value": value }]);
+        let refused = create(User::Developer, &namespace, "pods", pod(&unique("x"), env)).await;
+        assert_refused(refused, OBJECTS, &["protected-endpoint"]);
+    }
+    let mut none = preview(&unique("none"), json!({ keys::DATABASES: "none" }));
+    none["metadata"]["labels"][keys::POLICY] = json!("default");
+    make(User::Developer, none.clone()).await.unwrap();
+    let name = none["metadata"]["name"].as_str().unwrap();
+    settled(name, |metadata| {
+        anyhow::ensure!(
+            metadata
+                .annotations
+                .unwrap_or_default()
+                .contains_key(keys::GUARDRAILS),
+            "not sealed"
+        );
+        Ok(())
+    })
+    .await;
+    let env = json!([{ "name": "A", "value": "postgres://u:p@db.shop/shop" }]);
+    assert_refused(
+        create(User::Developer, name, "pods", pod("x", env)).await,
+        OBJECTS,
+        &["protected-endpoint"],
+    );
 }

@@ -241,6 +241,16 @@ async fn status_scale_binding_and_eviction_are_not_ours_to_hold_up() {
         .patch_subresource("scale", "x", &PatchParams::default(), &scale)
         .await
         .unwrap();
+    let limits = Patch::Strategic(
+        json!({ "spec": { "containers": [{ "name": "main", "resources": { "limits": { "cpu": "600m" } } }] } }),
+    );
+    let resized = pods
+        .patch_subresource("resize", "web", &PatchParams::default(), &limits)
+        .await;
+    assert!(
+        resized.as_ref().is_ok() || !resized.unwrap_err().to_string().contains("understudy"),
+        "not ours to hold up"
+    );
     let eviction = json!({ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "web", "namespace": namespace } });
     pods.create_subresource::<Value, Value>("eviction", "web", &PostParams::default(), &eviction)
         .await

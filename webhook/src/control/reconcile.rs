@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::error::{Error, failed};
 use super::status::Status;
-use super::{branches, finish, observe, pods, routes, seal, status, survey};
+use super::{adoption, branches, finish, observe, pods, routes, seal, status, survey};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, Pod, ResourceQuota};
@@ -128,6 +128,9 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
         context.environments.forget(&name);
         observe::observe(&context, &preview).await?;
         return Ok(Action::requeue(CALM));
+    }
+    if adoption::mend(&context, &preview).await? {
+        return Ok(Action::requeue(BUSY));
     }
     if let Some(policy) = policy
         && observe::enforce(&context, &preview, policy).await?
@@ -305,6 +308,9 @@ enum Before {
 }
 
 async fn before(context: &Context, preview: &Preview, policy: &PreviewPolicySpec) -> Result<Before, Error> {
+    if let Some(why) = adoption::against(context, preview, policy).await? {
+        return Ok(Before::Unfit(why));
+    }
     let findings = survey::everything(context, preview).await?;
     if let Some(first) = findings.first() {
         let others = match findings.len() - 1 {

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use understudy::admission::{self, Decision, Request, User};
 use understudy::keys;
 use understudy::preview::Preview;
+use understudy::reason::Reason;
 
 /// Objects in one answer of the API server.
 const PAGE: u32 = 500;
@@ -119,7 +120,8 @@ async fn look(
                 object.metadata.uid.clone().unwrap_or_default(),
             );
             let mut object = serde_json::to_value(&object).unwrap_or_default();
-            if made_by_the_cluster(&object, &kind.plural, &selecting) {
+            let exempted = object["metadata"]["annotations"][keys::EXEMPTED_BY].is_string();
+            if exempted || made_by_the_cluster(&object, &kind.plural, &selecting) {
                 continue;
             }
             object["apiVersion"] = Value::String(kind.api_version.clone());
@@ -150,8 +152,10 @@ fn objection(decision: &Decision, changes: bool) -> Option<String> {
         Decision::Deny(violations) => violations
             .first()
             .map(|first| format!("{}: {}", first.reason, first.message)),
-        Decision::Patch { notes, .. } if changes => notes
-            .first()
+        // What would take somebody else's host or lead outside counts everywhere.
+        Decision::Patch { notes, .. } => notes
+            .iter()
+            .find(|note| changes || matches!(note.reason, Reason::HostRewritten | Reason::ExposureLowered))
             .map(|first| format!("{}: {} would be changed", first.reason, first.field)),
         _ => None,
     }

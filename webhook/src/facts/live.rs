@@ -6,8 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use understudy::environment::{Data, Fact, Kind, Reference};
 
 /// For all reads of one review together.
@@ -34,23 +35,25 @@ impl Live {
         namespace: &str,
         references: BTreeSet<Reference>,
     ) -> BTreeMap<Reference, Fact<Data>> {
-        let reads = references.into_iter().map(async |reference| {
-            let read = timeout(DEADLINE, self.one(namespace, &reference)).await;
-            let fact = read.unwrap_or_else(|_| {
-                tracing::warn!(
-                    namespace,
-                    kind = reference.kind.name(),
-                    name = reference.name,
-                    "timed out reading"
-                );
-                Fact::Unknown
-            });
-            (reference, fact)
-        });
-        futures::stream::iter(reads)
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await
+        let deadline = Instant::now() + DEADLINE;
+        let mut facts: BTreeMap<_, _> = references
+            .iter()
+            .map(|reference| (reference.clone(), Fact::Unknown))
+            .collect();
+        let reads = references
+            .into_iter()
+            .map(async |reference| (self.one(namespace, &reference).await, reference));
+        let mut reads = pin!(futures::stream::iter(reads).buffer_unordered(AT_ONCE));
+        loop {
+            match timeout_at(deadline, reads.next()).await {
+                Ok(Some((fact, reference))) => drop(facts.insert(reference, fact)),
+                Ok(None) => return facts,
+                Err(_) => {
+                    tracing::warn!(namespace, "timed out reading what a Pod refers to");
+                    return facts;
+                }
+            }
+        }
     }
 
     /// The metadata of a namespace that memory does not hold yet.

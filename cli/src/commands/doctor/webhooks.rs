@@ -214,7 +214,7 @@ mod tests {
             "name": "objects.understudy.dev", "failurePolicy": "Fail", "timeoutSeconds": 5, "sideEffects": "None",
             "clientConfig": { "service": { "name": SERVICE, "namespace": "home", "path": "/mutate" } },
             "namespaceSelector": { "matchExpressions": [{ "key": keys::PREVIEW, "operator": "In", "values": ["true"] }] },
-            "rules": [{ "operations": ["CREATE", "UPDATE"], "resources": ["*", "pods/resize"] }],
+            "rules": [{ "operations": ["CREATE", "UPDATE"], "resources": ["*", "pods/ephemeralcontainers"] }],
             "matchConditions": [{ "name": "x", "expression": "!has(oldObject.metadata.deletionTimestamp)" }],
         })
     }

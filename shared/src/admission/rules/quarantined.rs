@@ -7,7 +7,7 @@ use super::{Draft, Facts, Request, Rule, is_new, pod_environment};
 use crate::admission::gitops;
 use crate::environment::{Kind, Origin, Variable};
 use crate::keys;
-use crate::policy::{CronJobs, Rewrites};
+use crate::policy::{CronJobs, PreviewPolicySpec, Rewrites};
 use crate::reason::Reason;
 use crate::violation::Violation;
 use serde_json::{Value, json};
@@ -27,7 +27,9 @@ pub(super) const RULE: Rule = Rule {
 const BY_HAND: &str = "cronjob.kubernetes.io/instantiate";
 
 fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
-    let Some(policy) = facts.policy() else { return };
+    // Without its policy a preview is quarantined as by default: what runs by a schedule asks nobody again.
+    let by_default = PreviewPolicySpec::default();
+    let policy = facts.policy().unwrap_or(&by_default);
     if pod_environment(request) {
         variables(request, facts, &policy.quarantine.env, draft);
     } else if policy.quarantine.cron_jobs == CronJobs::Run {

@@ -211,3 +211,39 @@ fn pods_of_a_headless_service_are_found_through_it() {
         pod(json!({ "name": "web", "env": [{ "name": "A", "value": "http://db-0.db.shop:5432" }] }));
     assert_eq!(reasons(&review(&request, &facts)), ["protected-endpoint"]);
 }
+
+#[test]
+fn what_an_exempt_user_lets_in_is_marked_and_nobody_else_writes_the_mark() {
+    let wide = json!({ "metadata": { "name": "x" }, "spec": { "egress": [{}] } });
+    let mut request = request("networkpolicies", wide);
+    request.user.groups = vec!["system:masters".to_owned()];
+    let object = applied(&request, &review(&request, &facts()));
+    assert_eq!(object["metadata"]["annotations"][keys::EXEMPTED_BY], "dev");
+    let again = Request {
+        object: object.clone(),
+        ..request.clone()
+    };
+    assert!(matches!(validate(&again, &facts()), Decision::Allow { .. }));
+    let mut forged = again;
+    forged.user.groups.clear();
+    forged.object["spec"] = json!({});
+    assert_eq!(reasons(&review(&forged, &facts())), ["field-reserved"]);
+    let later = Request {
+        operation: Operation::Update,
+        old_object: object.clone(),
+        object,
+        ..request
+    };
+    assert!(passes(&review(&later, &facts())));
+}
+
+#[test]
+fn a_schedule_is_suspended_also_where_nothing_is_known_yet() {
+    let mut facts = facts();
+    facts.preview = None;
+    let cron = request(
+        "cronjobs",
+        json!({ "metadata": { "name": "x" }, "spec": { "suspend": false } }),
+    );
+    assert_eq!(applied(&cron, &review(&cron, &facts))["spec"]["suspend"], true);
+}
