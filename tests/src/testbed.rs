@@ -138,6 +138,11 @@ impl TestBed {
         identity::client(&self.kubeconfig(), user.name()).await
     }
 
+    /// A new client that acts as this user with every right: an administrator who impersonates them.
+    pub async fn impersonating(&self, user: &str) -> Result<kube::Client> {
+        identity::impersonating(&self.kubeconfig(), User::Admin.name(), user).await
+    }
+
     /// A new client that acts as a ServiceAccount, by a token minted for it.
     pub async fn service_account_client(&self, namespace: &str, name: &str) -> Result<kube::Client> {
         let path = self.service_account_kubeconfig(namespace, name, None).await?;

@@ -54,14 +54,25 @@ pub fn token() -> String {
 
 /// A client that acts as the user of this context.
 pub async fn client(kubeconfig: &Path, context: &str) -> Result<Client> {
+    Client::try_from(config(kubeconfig, context).await?).context("failed to make a client")
+}
+
+/// A client by which the user of this context impersonates `user`, as one of the group that may do everything.
+pub async fn impersonating(kubeconfig: &Path, context: &str, user: &str) -> Result<Client> {
+    let mut config = config(kubeconfig, context).await?;
+    config.auth_info.impersonate = Some(user.to_owned());
+    config.auth_info.impersonate_groups = Some(vec!["system:masters".to_owned()]);
+    Client::try_from(config).context("failed to make a client")
+}
+
+async fn config(kubeconfig: &Path, context: &str) -> Result<Config> {
     let options = KubeConfigOptions {
         context: Some(context.to_owned()),
         ..KubeConfigOptions::default()
     };
     let file = Kubeconfig::read_from(kubeconfig)
         .with_context(|| format!("failed to read {}", kubeconfig.display()))?;
-    let config = Config::from_custom_kubeconfig(file, &options).await?;
-    Client::try_from(config).context("failed to make a client")
+    Ok(Config::from_custom_kubeconfig(file, &options).await?)
 }
 
 /// Has a token minted for a ServiceAccount, good for longer than any bed is kept.
