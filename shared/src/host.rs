@@ -166,10 +166,12 @@ pub fn numeric(host: &str) -> Option<Ipv4Addr> {
 
 /// Where `name.namespace.svc` ends in a longer spelling such as `name.namespace.svc.cluster.local`.
 fn service_namespace_end(host: &str) -> Option<usize> {
-    let (at, kind) = [".svc.", ".pod."]
-        .into_iter()
-        .find_map(|kind| Some((host.find(kind)?, kind)))?;
-    host[..at].contains('.').then_some(at + kind.len() - 1)
+    if host.ends_with(".svc") || host.ends_with(".pod") {
+        return None;
+    }
+    // The last one: a Service may be called `svc` or `pod` itself.
+    let at = [".svc.", ".pod."].into_iter().filter_map(|kind| host.rfind(kind)).max()?;
+    host[..at].contains('.').then_some(at + ".svc".len())
 }
 
 /// A part of a text that may be a host, and where it stands.

@@ -119,15 +119,18 @@ impl<'r> Draft<'r> {
         // A manifest that no API server has completed may lack what the value hangs on.
         for depth in 1..path.len() {
             let parent = PointerBuf::from_tokens(path[..depth].iter().copied());
-            if parent.resolve(self.object()).map_or(true, Value::is_null) {
-                let object = Value::Object(serde_json::Map::new());
-                self.carry_out(
-                    reason,
-                    PatchOperation::Add(AddOperation {
-                        path: parent,
-                        value: object,
-                    }),
-                );
+            let value = Value::Object(serde_json::Map::new());
+            match parent.resolve(self.object()).map(Value::is_null) {
+                Ok(false) => {}
+                // To add it would put another one before it where it stands in a list.
+                Ok(true) => {
+                    let path = parent;
+                    self.carry_out(reason, PatchOperation::Replace(ReplaceOperation { path, value }));
+                }
+                Err(_) => {
+                    let path = parent;
+                    self.carry_out(reason, PatchOperation::Add(AddOperation { path, value }));
+                }
             }
         }
         let path = PointerBuf::from_tokens(path.iter().copied());
@@ -244,9 +247,14 @@ impl<'r> Draft<'r> {
             Current::Original(object) => Rc::new(object.clone()),
             Current::Changed(object) => object,
         };
-        json_patch::patch(Rc::make_mut(&mut object), std::slice::from_ref(&operation))
-            .expect("rules address only what they have seen");
+        let changed = json_patch::patch(Rc::make_mut(&mut object), std::slice::from_ref(&operation));
         self.object = Current::Changed(object);
+        if changed.is_err() {
+            // The API server sends every object in the shape of its kind; whoever sent this one is not it.
+            let message = "there is no such place in this object, so it could not be reviewed to the end";
+            self.deny(Violation::new(Reason::InternalError, field, message));
+            return;
+        }
         if field.starts_with("/spec") {
             self.environments = None;
         }
@@ -265,5 +273,6 @@ fn binds_everyone(reason: Reason) -> bool {
             | Reason::PolicyMissing
             | Reason::EnvironmentUnresolved
             | Reason::GitopsManaged
+            | Reason::InternalError
     )
 }

@@ -131,7 +131,7 @@ pub fn answer(uid: &str, decision: &Decision) -> Value {
 fn status(violations: &[Violation]) -> Value {
     let causes: Vec<Value> = violations
         .iter()
-        .map(|violation| json!({ "reason": violation.reason.code(), "field": violation.field, "message": violation.cause() }))
+        .map(|violation| json!({ "reason": violation.reason.code(), "field": printable(&violation.field), "message": violation.cause() }))
         .collect();
     let message = violations
         .iter()

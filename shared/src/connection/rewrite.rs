@@ -180,6 +180,10 @@ fn keywords(
         }
         at = pair.whole.end;
     }
+    // A value that is empty at the end would take what is added for itself.
+    if connection.pairs.last().is_some_and(|pair| pair.span.is_empty()) && out.ends_with('=') {
+        out.push_str("''");
+    }
     out.push_str(&escape(&text[at..]));
     for (keyword, name) in KEYWORDS.iter().filter(|(_, name)| !put.contains(name)) {
         out.push_str(&format!(" {keyword}={}", part(name)));

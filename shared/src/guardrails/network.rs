@@ -68,8 +68,13 @@ pub(super) fn policies(network: &Network, smtp: Smtp, databases: &[Database]) ->
         ));
     }
     for database in databases {
+        let reach = &database.branch.postgres.reach;
+        // An empty list of peers would mean everywhere.
+        if reach.peer().is_none() && reach.cidrs.is_empty() {
+            continue;
+        }
         let name = format!("understudy-db-{}", database.name);
-        all.push(opened(&name, json!([reach(&database.branch.postgres.reach)])));
+        all.push(opened(&name, json!([self::reach(reach)])));
     }
     all
 }
