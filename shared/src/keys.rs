@@ -27,7 +27,7 @@ pub const GUARDRAIL: &str = "understudy.dev/guardrail";
 
 /// Annotation: how long the preview may live, a [`crate::lifetime::Lifetime`].
 pub const TTL: &str = "understudy.dev/ttl";
-/// Annotation: what happens at the end, `destroy` or `sleep`.
+/// Annotation: what happens at the end. `destroy` is the only value so far.
 pub const ON_EXPIRY: &str = "understudy.dev/on-expiry";
 /// Annotation: RFC 3339 UTC; the end of the lease.
 pub const EXPIRES_AT: &str = "understudy.dev/expires-at";
@@ -95,7 +95,7 @@ pub const SERVING_SECRET: &str = "understudy-webhook-tls";
 pub const ROLE_USER: &str = "understudy-preview-user";
 /// ClusterRole that lets admission read ConfigMaps and Secrets of one preview.
 pub const ROLE_ADMISSION: &str = "understudy-preview-admission";
-/// ClusterRole that lets the controller write branch Secrets of one preview.
+/// ClusterRole that lets the controller read one preview and write its branch Secrets.
 pub const ROLE_CONTROLLER: &str = "understudy-preview-controller";
 
 /// Whether `key` belongs to us.

@@ -1,6 +1,7 @@
 //! Which kinds are Kubernetes' own, and which requests come from its own control plane.
 
 use super::{Facts, Request, User};
+use crate::contract;
 
 /// The groups that the API server itself serves. CRDs may end in `.k8s.io` as well (Gateway API, snapshots), hence a list.
 /// Source: <https://kubernetes.io/docs/reference/kubernetes-api/>.
@@ -47,17 +48,10 @@ pub(super) fn named(request: &Request) -> String {
     format!("{}/{kind}", request.group)
 }
 
-/// Whether `user` is a part of the control plane: its own user, or a controller's account in `kube-system`.
-/// Source: `pkg/controller/controlplane` names; <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#controller-roles>.
+/// Whether `user` is a part of the control plane: its own user, or one of its accounts in `kube-system`.
 pub fn by_the_control_plane(user: &User) -> bool {
-    const CONTROLLERS: [&str; 4] = [
-        "endpoint-controller",
-        "endpointslice-controller",
-        "endpointslicemirroring-controller",
-        "generic-garbage-collector",
-    ];
-    user.name == "system:kube-controller-manager"
-        || user
-            .service_account()
-            .is_some_and(|(namespace, name)| namespace == "kube-system" && CONTROLLERS.contains(&name))
+    contract::CONTROL_PLANE_USERS.contains(&user.name.as_str())
+        || user.service_account().is_some_and(|(namespace, name)| {
+            namespace == "kube-system" && contract::CONTROL_PLANE_ACCOUNTS.contains(&name)
+        })
 }

@@ -4,7 +4,7 @@
 //! nothing in Git differs. One that somebody starts by hand runs.
 
 use super::{Draft, Facts, Request, Rule, is_new, pod_environment};
-use crate::admission::gitops;
+use crate::admission::{gitops, kinds};
 use crate::environment::{Kind, Origin, Variable};
 use crate::keys;
 use crate::policy::{CronJobs, PreviewPolicySpec, Rewrites};
@@ -52,11 +52,7 @@ fn by_schedule(request: &Request) -> bool {
     let owners = metadata["ownerReferences"].as_array().into_iter().flatten();
     let of_a_cron_job = owners.into_iter().any(|owner| owner["kind"] == "CronJob");
     // The template of a CronJob may carry any annotation: what the schedule's own controller makes is never by hand.
-    let controller = [
-        "system:serviceaccount:kube-system:cronjob-controller",
-        "system:kube-controller-manager",
-    ];
-    let scheduled = controller.contains(&request.user.name.as_str());
+    let scheduled = kinds::by_the_control_plane(&request.user);
     of_a_cron_job && (scheduled || metadata["annotations"][BY_HAND] != "manual")
 }
 
