@@ -1,6 +1,7 @@
 //! Labelling a namespace that exists: what may be adopted, what is reviewed first, what a slip does.
 
 use anyhow::ensure;
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -193,4 +194,79 @@ async fn an_adopted_namespace_outlives_its_lease_unless_somebody_said_otherwise(
     )
     .await
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_namespaces_are_labelled_while_pods_run_and_start_in_them() {
+    // C29: right after the label, the API server's own cache may still let a Pod past admission.
+    let policy = own_policy("crowd", |spec| {
+        spec["adopt"] = json!({ "existing": "any", "selector": { "team": "web" } });
+        spec["creators"] = json!({ "users": ["admin"] });
+        spec["databases"] = json!([]);
+    })
+    .await;
+    let one = async |number: usize| {
+        let name = plain(
+            &format!("busy-{number}"),
+            json!({ "team": "web", keys::POLICY: policy }),
+        )
+        .await;
+        let deployment = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" }, "spec": {
+            "replicas": 2, "selector": { "matchLabels": { "app": "web" } }, "template": { "metadata": { "labels": { "app": "web" } },
+            "spec": { "containers": [{ "name": "web", "image": "registry.example.com/web:1" }] } } } });
+        let mut late = deployment.clone();
+        late["metadata"]["name"] = json!("late");
+        create(User::Admin, &name, "deployments", deployment)
+            .await
+            .unwrap();
+        // In the same instant as the label, and after it.
+        let (labelled, _) = tokio::join!(
+            eventually(SOON, "admission knows the policy", || async {
+                label(User::Admin, &name, json!({ keys::PREVIEW: "true" }))
+                    .await
+                    .map(|_| ())
+            }),
+            eventually(SOON, "the second workload is taken", || async {
+                match create(User::Admin, &name, "deployments", late.clone()).await {
+                    Err(kube::Error::Api(status)) if status.code != 409 => {
+                        anyhow::bail!("{}", status.message)
+                    }
+                    _ => Ok(()),
+                }
+            })
+        );
+        labelled.unwrap();
+        let api: Api<Namespace> = Api::all(client(User::Admin).await);
+        let pods = understudy_tests::previews::objects(User::Admin, &name, "v1", "Pod", "pods").await;
+        eventually(
+            SOON,
+            &format!("{name} is sealed, every Pod in it reviewed"),
+            || async {
+                let metadata = api.get(&name).await?.metadata;
+                let annotations = metadata.annotations.unwrap_or_default();
+                let sealed = annotations.contains_key(keys::GUARDRAILS);
+                let found = pods.list(&Default::default()).await?.items;
+                let living: Vec<_> = found
+                    .iter()
+                    .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+                    .collect();
+                let reviewed = living.iter().filter(|pod| {
+                    pod.metadata
+                        .annotations
+                        .as_ref()
+                        .is_some_and(|annotations| annotations.contains_key(keys::REVIEWED))
+                });
+                let (reviewed, all) = (reviewed.count(), living.len());
+                ensure!(
+                    sealed && reviewed == all && all == 4,
+                    "sealed {sealed}, {reviewed} of {all} Pods: {:?}",
+                    annotations.get(keys::MESSAGE)
+                );
+                Ok::<_, anyhow::Error>(())
+            },
+        )
+        .await
+        .unwrap();
+    };
+    futures::stream::iter(0..60).for_each_concurrent(12, one).await;
 }

@@ -372,3 +372,54 @@ async fn a_laxer_policy_opens_nothing_that_another_protects() {
         &["protected-endpoint"],
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_brings_values_from_elsewhere_is_refused_unless_the_policy_says_where_from() {
+    // C26, C27
+    vendors_kind("external-secrets.io", "v1", "ExternalSecret", "externalsecrets").await;
+    let policy = own_policy("stores", |spec| {
+        spec["databases"] = json!([]);
+        spec["kinds"] = json!(["external-secrets.io/ExternalSecret"]);
+        spec["secrets"] = json!({ "stores": ["preview-vault"], "keyPrefixes": ["preview/"] });
+    })
+    .await;
+    let namespace = preview_under(&policy, "stores").await;
+    settled(&namespace, |metadata| {
+        anyhow::ensure!(
+            metadata
+                .annotations
+                .unwrap_or_default()
+                .contains_key(keys::GUARDRAILS),
+            "not sealed"
+        );
+        Ok(())
+    })
+    .await;
+    grant_everything(&namespace).await;
+    let external = |store: &str, key: &str, target: &str| {
+        json!({ "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": { "name": unique("x") }, "spec": {
+            "secretStoreRef": { "name": store, "kind": "ClusterSecretStore" }, "target": { "name": target },
+            "data": [{ "secretKey": "k", "remoteRef": { "key": key } }] } })
+    };
+    create(
+        User::Developer,
+        &namespace,
+        "externalsecrets",
+        external("preview-vault", "preview/shop", "app"),
+    )
+    .await
+    .unwrap();
+    for bad in [
+        external("production-vault", "preview/shop", "app"),
+        external("preview-vault", "production/shop", "app"),
+        external("preview-vault", "preview/shop", "understudy-db-app"),
+    ] {
+        let refused = create(User::Developer, &namespace, "externalsecrets", bad).await;
+        assert_refused(refused, OBJECTS, &["secret-store-forbidden"]);
+    }
+    let file = json!([{ "name": "A", "valueFrom": { "fileKeyRef": { "volumeName": "v", "path": "env", "key": "A" } } }]);
+    let mut from_a_file = pod("x", file);
+    from_a_file["spec"]["volumes"] = json!([{ "name": "v", "emptyDir": {} }]);
+    let refused = create(User::Developer, &namespace, "pods", from_a_file).await;
+    assert_refused(refused, OBJECTS, &["unreadable-environment"]);
+}
