@@ -170,8 +170,30 @@ fn service_namespace_end(host: &str) -> Option<usize> {
         return None;
     }
     // The last one: a Service may be called `svc` or `pod` itself.
-    let at = [".svc.", ".pod."].into_iter().filter_map(|kind| host.rfind(kind)).max()?;
+    let at = [".svc.", ".pod."]
+        .into_iter()
+        .filter_map(|kind| host.rfind(kind))
+        .max()?;
     host[..at].contains('.').then_some(at + ".svc".len())
+}
+
+/// The parts of a URL that name hosts, where `text` is one and no reading of it could see others: without user, password and
+/// path, in which a host is only a word. Anything else as it is.
+pub fn of_url(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("//").filter(|(scheme, _)| scheme.ends_with(':')) else {
+        return Cow::Borrowed(text);
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let query = tail.find(['?', '#']).unwrap_or(tail.len());
+    let (path, query) = tail.split_at(query);
+    // A password may hold a `/` or `#` that nobody encoded; then it is anybody's guess where the host stands.
+    let doubtful = tail.contains('@') || text.contains(char::is_whitespace) || rest.contains("//");
+    if doubtful || (path.len() < 2 && !authority.contains('@')) {
+        return Cow::Borrowed(text);
+    }
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Cow::Owned(format!("{scheme}//{host}/{query}"))
 }
 
 /// A part of a text that may be a host, and where it stands.

@@ -110,6 +110,7 @@ impl<'f> Bounds<'f> {
     }
 
     fn written(&self, text: &str, place: Place) -> Option<(String, String)> {
+        let text = &*host::of_url(text);
         let length = text.trim().len();
         host::candidates(text)
             .find_map(|candidate| self.counts(&candidate, place, candidate.text.len() == length))

@@ -146,6 +146,30 @@ fn a_golden_does_not_own_every_word_that_ends_in_its_name() {
 }
 
 #[test]
+fn a_host_in_a_path_or_a_password_is_only_a_word() {
+    // A17
+    let (protected, services) = (protected(), services());
+    let bounds = Bounds::of(&protected, &services, "shop-pr-7");
+    for text in [
+        "postgres://u:db.shop@api:5432/shop",
+        "http://api/db.shop/orders",
+        "https://x:mail.example.com@cdn.example.org/mail.example.com?page=2",
+    ] {
+        assert_eq!(bounds.reached(text, Place::Value), None, "{text}");
+    }
+    for text in [
+        "postgres://u:p@db.shop/x",
+        "http://api/?host=db.shop",
+        "postgres://u:pa/ss@db.shop/x",
+        "postgres://u:p#x@db.shop/x",
+        "http://evil\\@db.shop/",
+        "http://api/x http://db.shop/",
+    ] {
+        assert!(bounds.reached(text, Place::Value).is_some(), "{text}");
+    }
+}
+
+#[test]
 fn lines_options_and_odd_letters_hide_no_host() {
     let (protected, services) = (protected(), services());
     let bounds = Bounds::of(&protected, &services, "shop-pr-7");

@@ -166,6 +166,36 @@ fn what_would_take_for_ever_is_given_up() {
 }
 
 #[test]
+fn every_list_of_containers_is_handled_however_long() {
+    // A14: init containers, sidecars, ephemeral ones, and five hundred of a kind.
+    let golden = json!([{ "name": "A", "value": "postgres://u:p@db.shop/shop" }]);
+    let one = |name: &str| json!({ "name": name, "restartPolicy": "Always", "env": golden });
+    let mut request = pod(one("web"));
+    let many: Vec<Value> = (0..500).map(|n| one(&format!("c{n}"))).collect();
+    request.object["spec"]["containers"] = json!(many);
+    request.object["spec"]["initContainers"] = json!([one("init"), one("sidecar")]);
+    let object = applied(&request, &review(&request, &facts()));
+    for (list, _, container) in containers(&object) {
+        assert_eq!(
+            container["env"][0]["valueFrom"]["secretKeyRef"]["name"], "understudy-db-app",
+            "{list} {}",
+            container["name"]
+        );
+    }
+    request.object["spec"]["containers"] = json!([]);
+    assert!(passes(&review(&request, &facts())));
+    let mut debug = super::request("pods/ephemeralcontainers", object);
+    debug.operation = Operation::Update;
+    debug.old_object = debug.object.clone();
+    debug.object["spec"]["ephemeralContainers"] = json!([one("debugger")]);
+    let object = applied(&debug, &review(&debug, &facts()));
+    assert_eq!(
+        object["spec"]["ephemeralContainers"][0]["env"][0]["valueFrom"]["secretKeyRef"]["name"],
+        "understudy-db-app"
+    );
+}
+
+#[test]
 fn a_manifest_that_nobody_completed_is_no_reason_to_panic() {
     for object in [
         json!({}),
