@@ -89,6 +89,31 @@ fn changes(request: &Request, object: &Value, policy: &Hosts) -> Vec<(Vec<String
         });
         changes.push((one.path.clone(), host.clone()));
     }
+    changes.extend(annotations(object, &new));
+    changes
+}
+
+/// Lists of hosts that something outside acts on, where they repeat hosts of the route: they follow those. A list with any
+/// other host stays, and is refused.
+fn annotations(object: &Value, new: &BTreeMap<String, String>) -> Vec<(Vec<String>, String)> {
+    let mut changes = Vec::new();
+    for key in hosts::ANNOTATIONS {
+        let Some(list) = object["metadata"]["annotations"][key].as_str() else {
+            continue;
+        };
+        let followed = |host: &str| new.get(&host.to_ascii_lowercase()).cloned();
+        let hosts = list.split([',', ' ']).filter(|host| !host.is_empty());
+        if let Some(followed) = hosts
+            .map(followed)
+            .collect::<Option<Vec<_>>>()
+            .filter(|all| !all.is_empty())
+        {
+            changes.push((
+                ["metadata", "annotations", key].map(str::to_owned).into(),
+                followed.join(","),
+            ));
+        }
+    }
     changes
 }
 

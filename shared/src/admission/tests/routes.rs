@@ -40,6 +40,28 @@ fn hosts_of_the_golden_become_the_previews_own() {
 }
 
 #[test]
+fn names_that_dns_and_certificates_are_asked_for_follow_the_hosts() {
+    let mut request =
+        ingress(json!({ "rules": [rule("shop.example.com", "web"), rule("api.example.com", "api")] }));
+    request.object["metadata"]["annotations"] = json!({
+        "external-dns.alpha.kubernetes.io/hostname": "api.example.com,shop.example.com",
+        "cert-manager.io/common-name": "shop.example.com",
+    });
+    let annotations = applied(&request, &review(&request, &facts()))["metadata"]["annotations"].clone();
+    assert_eq!(
+        annotations["external-dns.alpha.kubernetes.io/hostname"],
+        "api--shop-pr-7.preview.example.com,shop-pr-7.preview.example.com"
+    );
+    assert_eq!(
+        annotations["cert-manager.io/common-name"],
+        "shop-pr-7.preview.example.com"
+    );
+    request.object["metadata"]["annotations"]["external-dns.alpha.kubernetes.io/hostname"] =
+        json!("shop.example.com,other.example.com");
+    assert!(reasons(&review(&request, &facts())).contains(&"host-stolen"));
+}
+
+#[test]
 fn what_is_the_previews_own_is_left_alone() {
     for own in [
         "shop-pr-7.preview.example.com",
