@@ -1,7 +1,7 @@
 //! What a webhook adds to the creation of a Pod inside the API server: nobody asked, the echo, ours; taking turns.
 //!
 //! Dry runs, one after the other, at `/mutate` and `/validate` with the chart's own rules. The policies are in force for all
-//! three.
+//! three; they let nothing in without the mark of a review, so that what nobody or the echo is asked about has it already.
 
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,7 @@ pub async fn measure(cluster: &Cluster) -> Result<()> {
             Ok(())
         })
         .await?;
+        let ran = echo.ran()?;
         let mut all: [Figures; 3] = Default::default();
         let mut added: [Figures; 3] = Default::default();
         for _ in 0..ROUNDS {
@@ -54,11 +55,7 @@ pub async fn measure(cluster: &Cluster) -> Result<()> {
                     let started = Instant::now();
                     let made = create(&pods, &asked[which]).await?;
                     round[which].took(started.elapsed());
-                    ensure!(
-                        is_reviewed(&made) == (which == 2),
-                        "{} reviewed it: {made:?}",
-                        WHO[which]
-                    );
+                    ensure!(is_reviewed(&made), "not reviewed: {made:?}");
                 }
             }
             for (which, figures) in round.iter().enumerate() {
@@ -66,6 +63,7 @@ pub async fn measure(cluster: &Cluster) -> Result<()> {
                 all[which].extend(figures.clone());
             }
         }
+        ensure!(echo.ran()? > ran, "nobody asked the echo");
         for (which, figures) in all.iter().enumerate() {
             println!(
                 "| {references} | {} | {:.2} | {:.2} | {:.2}, {:.2} | {:.2} |",
@@ -107,6 +105,9 @@ fn manifest(preview: &str, who: &str, references: usize) -> Value {
     let mut pod = pod(preview, Size::Usual.bytes(), &plain);
     // What the API server adds by itself, and may not be told.
     pod["metadata"]["labels"][ASKED] = json!(who);
+    if who != "ours" {
+        pod["metadata"]["annotations"][keys::REVIEWED] = json!("v1");
+    }
     pod["metadata"]["ownerReferences"] = json!([]);
     let spec = pod["spec"].as_object_mut().expect("a spec");
     for own in [

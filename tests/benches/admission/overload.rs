@@ -12,7 +12,7 @@ use crate::figures::Figures;
 use crate::servers::{Kind, Server};
 
 /// Clients that find out what can be answered.
-const CLIENTS: usize = 64;
+const CLIENTS: usize = 16;
 /// How long more is asked than that.
 const OVERLOAD: Duration = Duration::from_secs(8);
 /// Who asks when all are busy opens one more connection, up to as many.
