@@ -72,7 +72,6 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);
         let (middle, least, most) = (self.median(), self.at(0.0), self.at(1.0));
-        let text = format!("{middle:.digits$} ({least:.digits$}–{most:.digits$})");
-        f.pad(&text)
+        write!(f, "{middle:.digits$} ({least:.digits$}–{most:.digits$})")
     }
 }
