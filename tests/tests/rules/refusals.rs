@@ -423,3 +423,82 @@ async fn what_brings_values_from_elsewhere_is_refused_unless_the_policy_says_whe
     let refused = create(User::Developer, &namespace, "pods", from_a_file).await;
     assert_refused(refused, OBJECTS, &["unreadable-environment"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_role_for_people_is_no_way_to_more() {
+    let namespace = ready_preview("role").await;
+    let rbac = "rbac.authorization.k8s.io/v1";
+    let developer = json!([{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "developer" }]);
+    let bound = |kind: &str, name: &str| {
+        json!({ "apiVersion": rbac, "kind": "RoleBinding", "metadata": { "name": unique("more") }, "subjects": developer,
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name } })
+    };
+    for role in [
+        "cluster-admin",
+        "admin",
+        "edit",
+        "understudy-preview-controller",
+        "understudy-golden-reader",
+    ] {
+        let refused = create(
+            User::Developer,
+            &namespace,
+            "rolebindings",
+            bound("ClusterRole", role),
+        )
+        .await;
+        assert!(refused.is_err(), "{role}");
+    }
+    for (resource, verb) in [
+        ("*", "*"),
+        ("serviceaccounts/token", "create"),
+        ("serviceaccounts", "impersonate"),
+        ("endpoints", "update"),
+    ] {
+        let role = json!({ "apiVersion": rbac, "kind": "Role", "metadata": { "name": unique("more") },
+            "rules": [{ "apiGroups": [""], "resources": [resource], "verbs": [verb] }] });
+        let refused = create(User::Developer, &namespace, "roles", role).await;
+        assert!(refused.is_err(), "{verb} {resource}");
+    }
+    // A token of a preview's own account would outlive the access to it.
+    let accounts = understudy_tests::previews::objects(
+        User::Developer,
+        &namespace,
+        "v1",
+        "ServiceAccount",
+        "serviceaccounts",
+    )
+    .await;
+    let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} });
+    let token = accounts
+        .create_subresource::<Value, Value>("token", "default", &Default::default(), &request)
+        .await;
+    assert!(
+        matches!(&token, Err(kube::Error::Api(status)) if status.code == 403),
+        "a token was given"
+    );
+    for (place, plural, manifest) in [
+        ("shop", "pods", pod("thief", json!([]))),
+        (
+            "understudy-system",
+            "configmaps",
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "thief" } }),
+        ),
+    ] {
+        let refused = create(User::Developer, place, plural, manifest).await;
+        assert!(
+            matches!(&refused, Err(kube::Error::Api(status)) if status.code == 403),
+            "{place}: {refused:?}"
+        );
+    }
+    // What a chart brings for its own service account is fine.
+    let role = json!({ "apiVersion": rbac, "kind": "Role", "metadata": { "name": "own" },
+        "rules": [{ "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"] }] });
+    create(User::Developer, &namespace, "roles", role).await.unwrap();
+    let own = json!({ "apiVersion": rbac, "kind": "RoleBinding", "metadata": { "name": "own" },
+        "subjects": [{ "kind": "ServiceAccount", "name": "default", "namespace": namespace }],
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "own" } });
+    create(User::Developer, &namespace, "rolebindings", own)
+        .await
+        .unwrap();
+}
