@@ -51,12 +51,16 @@ pub fn check(bytes: &[u8]) {
         assert!(value.is_some(), "{text:?}");
     }
     for host in ["db.shop", "10.96.0.12", "x.prod.example.com", "alias"] {
-        for hidden in [
+        let mut hidden = vec![
             format!("{text} {host}"),
             format!("{host} {text}"),
             format!("{text}@{host}"),
-            format!("{text}/{host}/"),
-        ] {
+        ];
+        // In the path of a URL a host is only a word.
+        if !text.contains("//") {
+            hidden.push(format!("{text}/{host}/"));
+        }
+        for hidden in hidden {
             assert!(bounds.reached(&hidden, Place::Value).is_some(), "{hidden:?}");
         }
     }
