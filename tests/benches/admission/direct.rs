@@ -89,7 +89,7 @@ impl Row {
         let (request, right) = (self.request.as_slice(), right.as_slice());
         let loads = calls
             .into_iter()
-            .map(|call| load(call, request, right, started + time));
+            .map(|call| load(&caller, call, request, right, started + time));
         let loads = join_all(loads).await;
         let (took, ran) = (started.elapsed(), server.ran()? - before);
         let mut answered = 0;
