@@ -1,10 +1,12 @@
 //! The two servers that are compared, each a process of its own on a core of its own: ours with facts in hand, and an echo
 //! that reads of a review what it has to, its uid, and allows it.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -145,6 +147,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// The authority of its certificate, as PEM.
     pub authority: String,
+    /// What each thread has run.
+    threads: Mutex<HashMap<OsString, u64>>,
     _directory: tempfile::TempDir,
 }
 
@@ -175,20 +179,25 @@ impl Server {
             child,
             address,
             authority,
+            threads: Mutex::default(),
             _directory: directory,
         })
     }
 
-    /// Nanoseconds that it has run on a processor.
+    /// Nanoseconds that it has run on a processor, all its threads together.
     pub fn ran(&self) -> Result<u64> {
         let pid = self.child.id().context("it has ended")?;
-        let mut ran = 0;
+        let mut threads = self.threads.lock().expect("no panic while held");
         for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-            // A thread may end in between.
-            let text = std::fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            ran += text.split_whitespace().next().map_or(Ok(0), str::parse::<u64>)?;
+            let task = task?;
+            // A thread that has ended keeps what it was last seen with: the sum never shrinks.
+            let Ok(text) = std::fs::read_to_string(task.path().join("schedstat")) else {
+                continue;
+            };
+            let ran = text.split_whitespace().next().context("no time")?.parse()?;
+            threads.insert(task.file_name(), ran);
         }
-        Ok(ran)
+        Ok(threads.values().sum())
     }
 }
 
