@@ -41,7 +41,7 @@ pub(crate) fn namespace_of(host: &str) -> Option<&str> {
 /// drop, with the ideographic full stops that resolvers take for dots and full-width letters as the plain ones.
 /// Sources: <https://url.spec.whatwg.org/#concept-basic-url-parser>, <https://www.unicode.org/reports/tr46/>.
 pub fn tidy(value: &str) -> Cow<'_, str> {
-    let trimmed = value.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+    let trimmed = unwrapped(value);
     let folded = |c: char| matches!(c, '\t' | '\r' | '\n') || is_ignored(c) || plain(c) != c;
     if !trimmed.contains(folded) {
         return Cow::Borrowed(trimmed);
@@ -49,7 +49,15 @@ pub fn tidy(value: &str) -> Cow<'_, str> {
     let kept = trimmed
         .chars()
         .filter(|c| !matches!(c, '\t' | '\r' | '\n') && !is_ignored(*c));
-    Cow::Owned(kept.map(plain).collect())
+    let folded: String = kept.map(plain).collect();
+    // What was folded may have been a quote, or have stood before one. No program takes one for part of a host, and one
+    // that is taken off too many leads to a refusal, one too few to a host that nobody recognises.
+    Cow::Owned(unwrapped(&folded).to_owned())
+}
+
+/// `value` without blanks and quotes around it.
+fn unwrapped(value: &str) -> &str {
+    value.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'')
 }
 
 /// Characters that IDNA leaves out of a host.
@@ -301,6 +309,18 @@ mod tests {
         assert_eq!(tidy("db\u{3002}shop"), "db.shop");
         assert_eq!(tidy("plain"), "plain");
         assert_eq!(tidy("\u{ff44}\u{ff42}.shop"), "db.shop");
+    }
+
+    #[test]
+    fn what_folding_uncovers_is_taken_off_as_well() {
+        for quoted in [
+            "db.sho\u{ff50}\u{ff02}",
+            "\u{200b}\"db.shop\"",
+            "'\u{feff} db.shop\n\u{ad}'",
+            "\u{ff07} \u{ff02}db.shop",
+        ] {
+            assert_eq!(tidy(quoted), "db.shop", "{quoted:?}");
+        }
     }
 
     #[test]
