@@ -1,7 +1,7 @@
 //! Secret values of protected namespaces, as fingerprints: enough to recognise a copy, not to learn a value.
 
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Shortest value in bytes that is compared: shorter ones are `true`, `admin` and the like.
 pub const SHORTEST: usize = 16;
@@ -22,7 +22,7 @@ pub struct Origin {
 
 /// The fingerprints of what may be read of protected namespaces. Holds no value and prints none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fingerprints(HashMap<[u8; 16], Origin>);
+pub struct Fingerprints(BTreeMap<[u8; 16], Origin>);
 
 impl Fingerprints {
     /// Remembers the value of one key.

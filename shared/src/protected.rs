@@ -7,7 +7,7 @@ pub use bounds::{Bounds, Place};
 use crate::host;
 use crate::policy::PreviewPolicySpec;
 use crate::services::Services;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// The union of what is protected in a cluster.
@@ -15,11 +15,11 @@ use std::net::IpAddr;
 pub struct Protected {
     namespaces: BTreeSet<String>,
     /// Exact hosts in canonical spelling, with the spelling of the policy.
-    hosts: HashMap<String, String>,
+    hosts: BTreeMap<String, String>,
     /// What stands after `*.`, in canonical spelling.
     parents: BTreeSet<String>,
     /// The virtual addresses of Services in protected namespaces, with the Service.
-    addresses: HashMap<IpAddr, String>,
+    addresses: BTreeMap<IpAddr, String>,
     /// The Services of protected namespaces, as `name.namespace`.
     services: BTreeSet<String>,
 }
