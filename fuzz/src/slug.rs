@@ -17,7 +17,7 @@ pub fn check(bytes: &[u8]) {
     assert_ne!(preview(parent, pr.wrapping_add(1)), a);
 
     for namespace in [a.as_str(), parent] {
-        let legal = is_dns_label(namespace) && namespace.len() <= PREVIEW && !namespace.contains("--");
+        let legal = is_dns_label(namespace) && !namespace.contains("--");
         let hosts = [
             main_host(namespace, domain),
             service_host(service, namespace, domain),
@@ -28,6 +28,10 @@ pub fn check(bytes: &[u8]) {
         if legal && is_dns_label(service) && domain.bytes().all(|c| !c.is_ascii_uppercase()) {
             assert!(owns_host(namespace, domain, &hosts[1]), "{hosts:?}");
             assert_ne!(hosts[0], hosts[1]);
+            let label = hosts[1]
+                .strip_suffix(domain)
+                .and_then(|rest| rest.strip_suffix('.'));
+            assert!(label.is_some_and(is_dns_label), "{hosts:?}");
         }
         for host in hosts.iter().map(String::as_str).chain([host]) {
             let owners =

@@ -2,9 +2,12 @@
 //!
 //! A preview is `<parent>-pr-<n>`. Its main host is `<namespace>.<domain>`, a further one
 //! `<service>--<namespace>.<domain>`: a single DNS label, so that one wildcard certificate serves, and whose it is can be
-//! read off what stands after the last `--`. A slug over its budget is cut and eight characters of a hash are added.
+//! read off what stands after the last `--`. A slug over its budget is cut and a hash of the whole is added: eight
+//! characters, and sixteen where two names are two users' and one must not be able to find the other's. What fits but
+//! could be taken for a cut one gets a hash as well, so that only equal hashes make equal slugs.
 
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// Longest DNS label (RFC 1123) and namespace name.
 pub const DNS_LABEL: usize = 63;
@@ -12,8 +15,10 @@ pub const DNS_LABEL: usize = 63;
 pub const PREVIEW: usize = 47;
 /// Longest PostgreSQL identifier, in bytes (`NAMEDATALEN - 1`).
 pub const IDENTIFIER: usize = 63;
+/// Longest namespace that stands whole in a further host: leaves the service one letter and its hash.
+const OWNER: usize = 51;
 
-const _: () = assert!(PREVIEW + 2 + 14 <= DNS_LABEL);
+const _: () = assert!(PREVIEW + 2 + 14 <= DNS_LABEL && PREVIEW < OWNER && OWNER + 2 + 10 <= DNS_LABEL);
 
 /// The first `n` hexadecimal characters of the SHA-256 of `text`.
 pub fn hash(text: &str, n: usize) -> String {
@@ -24,11 +29,26 @@ pub fn hash(text: &str, n: usize) -> String {
 
 /// `slug` itself where it fits `budget`, else cut to it with a hash of the whole, joined by `joint`.
 pub fn fit(slug: &str, budget: usize, joint: char) -> String {
-    if slug.len() <= budget {
-        return slug.to_owned();
+    within(slug, budget, joint, 8).into_owned()
+}
+
+fn within(slug: &str, budget: usize, joint: char, digits: usize) -> Cow<'_, str> {
+    // A cut one is as long as its budget, or one less where a joint stood at the cut.
+    let looks_cut = || {
+        let (_, end) = slug.rsplit_once(joint)?;
+        let is_hash =
+            end.len() == digits && end.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        (is_hash && slug.len() + 1 >= budget).then_some(())
+    };
+    if slug.len() <= budget && looks_cut().is_none() {
+        return Cow::Borrowed(slug);
     }
-    let keep: String = slug.chars().take(budget - 9).collect();
-    format!("{}{joint}{}", keep.trim_end_matches(joint), hash(slug, 8))
+    Cow::Owned(cut(slug, budget, joint, &hash(slug, digits)))
+}
+
+fn cut(slug: &str, budget: usize, joint: char, hash: &str) -> String {
+    let keep: String = slug.chars().take(budget - hash.len() - 1).collect();
+    format!("{}{joint}{hash}", keep.trim_end_matches(joint))
 }
 
 /// The namespace of pull request `pr` of the golden `parent`.
@@ -64,8 +84,14 @@ pub fn main_host(namespace: &str, domain: &str) -> String {
 
 /// A further host of a preview, for `service`.
 pub fn service_host(service: &str, namespace: &str, domain: &str) -> String {
-    let budget = DNS_LABEL.saturating_sub(namespace.len() + 2).max(10);
-    format!("{}--{namespace}.{domain}", fit(service, budget, '-'))
+    let owner = owner(namespace);
+    let budget = DNS_LABEL.saturating_sub(owner.len() + 2).max(10);
+    format!("{}--{owner}.{domain}", fit(service, budget, '-'))
+}
+
+/// How a further host names its preview: whole, or where that leaves the service no room, cut.
+fn owner(namespace: &str) -> Cow<'_, str> {
+    within(namespace, OWNER, '-', 16)
 }
 
 /// Whether `host` belongs to the preview `namespace` below `domain`.
@@ -77,14 +103,17 @@ pub fn owns_host(namespace: &str, domain: &str, host: &str) -> bool {
     if label.contains('.') || !is_dns_label(label) {
         return false;
     }
-    label.rsplit_once("--").map_or(label, |(_, owner)| owner) == namespace
+    match label.rsplit_once("--") {
+        Some((_, end)) => end == owner(namespace),
+        None => label == namespace,
+    }
 }
 
 /// The PostgreSQL name (of a role and of its database) for one branch; `seed` tells lives of a namespace apart.
 pub fn branch(namespace: &str, database: &str, seed: &str) -> String {
     let readable = format!("preview_{namespace}_{database}").replace('-', "_");
-    let cut: String = readable.chars().take(IDENTIFIER - 13).collect();
-    format!("{cut}_{}", hash(&format!("{seed}/{namespace}/{database}"), 12))
+    let whole = format!("{seed}/{namespace}/{database}");
+    cut(&readable, IDENTIFIER, '_', &hash(&whole, 12))
 }
 
 #[cfg(test)]
@@ -118,7 +147,56 @@ mod tests {
         assert!(!owns("preview.example.com"));
     }
 
+    #[test]
+    fn a_host_of_a_long_name_is_one_label_and_nobody_elses() {
+        let long = format!("{}-pr-7", "a".repeat(58));
+        let host = service_host("web", &long, "preview.example.com");
+        let label = host.split('.').next().unwrap();
+        assert!(is_dns_label(label) && label.starts_with("web--aaa"), "{label}");
+        assert!(owns_host(&long, "preview.example.com", &host));
+        // The namespace that is called what the long name is cut to.
+        let (_, cut) = label.rsplit_once("--").unwrap();
+        assert!(!owns_host(cut, "preview.example.com", &host));
+        let own = service_host("web", cut, "preview.example.com");
+        assert!(
+            own != host && owns_host(cut, "preview.example.com", &own),
+            "{own}"
+        );
+        assert!(!owns_host(&long, "preview.example.com", &own));
+    }
+
+    #[test]
+    fn what_could_be_a_cut_slug_is_cut_too() {
+        let cut = fit(&"a".repeat(40), 20, '-');
+        assert_eq!(cut.len(), 20);
+        assert_ne!(fit(&cut, 20, '-'), cut);
+        for plain in ["web", "web-deadbeef", "a-name-of-20-letters"] {
+            assert_eq!(fit(plain, 20, '-'), plain);
+        }
+    }
+
+    const LABEL: &str = "[a-z](-?[a-z0-9]){0,31}[a-z0-9]{0,31}";
+
     proptest! {
+        #[test]
+        fn every_namespace_owns_its_hosts_and_nobody_elses(namespace in LABEL, other in LABEL, service in LABEL, cut in 0_usize..64) {
+            let domain = "preview.example.com";
+            let (mut namespace, mut other, mut service) = (namespace, other, service);
+            for name in [&mut namespace, &mut other, &mut service] {
+                name.truncate(DNS_LABEL);
+                name.truncate(name.trim_end_matches('-').len());
+            }
+            // Names with one beginning meet where they are cut.
+            other.replace_range(..cut.min(other.len()), &namespace[..cut.min(other.len()).min(namespace.len())]);
+            for host in [main_host(&namespace, domain), service_host(&service, &namespace, domain)] {
+                let label = host.split('.').next().unwrap();
+                prop_assert!(is_dns_label(label), "{}", label);
+                prop_assert!(owns_host(&namespace, domain, &host), "{}", host);
+                prop_assert_eq!(owns_host(&other, domain, &host), other == namespace, "{} and {}", host, other);
+            }
+            prop_assert_eq!(service_host(&service, &namespace, domain), service_host(&service, &namespace, domain));
+        }
+
         #[test]
         fn every_preview_owns_its_hosts(parent in "[a-z]([-a-z0-9]{0,60}[a-z0-9])?", pr in 1_u64..u64::MAX, service in "[a-z]([-a-z0-9]{0,60}[a-z0-9])?") {
             let name = preview(&parent, pr);
