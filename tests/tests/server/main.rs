@@ -4,6 +4,7 @@
 mod certificate;
 mod chart;
 mod clients;
+mod descriptors;
 mod drain;
 mod forged;
 mod load;

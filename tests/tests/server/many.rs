@@ -193,28 +193,3 @@ async fn ten_thousand_idle_connections_leave_room_for_whoever_asks() {
     );
     assert_eq!(replica.get("/readyz").await.unwrap().0, 200);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_few_descriptors_fewer_connections_are_taken_and_health_answers_throughout() {
-    // B02
-    let options = Options {
-        files: Some(160),
-        ..Options::default()
-    };
-    let replica = Replica::start(options).await;
-    let mut idle = Vec::new();
-    for _ in 0..5 {
-        for _ in 0..100 {
-            idle.push(TcpStream::connect(replica.address).await.unwrap());
-        }
-        assert_eq!(replica.get("/livez").await.unwrap().0, 200);
-        assert_eq!(replica.get("/readyz").await.unwrap().0, 200);
-        let response = replica
-            .caller()
-            .review("/mutate", &config_map("next"))
-            .await
-            .unwrap();
-        assert_eq!(response["allowed"], true);
-    }
-    assert!(!replica.log().contains("failed to accept"), "descriptors ran out");
-}

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -94,11 +95,35 @@ impl Replica {
         value.map_or(0.0, |value| value.parse().unwrap())
     }
 
+    fn pid(&self) -> u32 {
+        let states = self.bed.supervisor().states().unwrap();
+        states.iter().find(|state| state.name == self.name).unwrap().pid
+    }
+
+    /// Lets it open no file of this number or above, from now on.
+    pub fn limit_files(&self, files: u32) {
+        let limit = Command::new("prlimit")
+            .args([format!("--pid={}", self.pid()), format!("--nofile={files}:")])
+            .status()
+            .expect("failed to run prlimit; install it: apt-get install util-linux");
+        assert!(limit.success(), "{limit}");
+    }
+
+    /// How long the processor has worked for it.
+    pub fn processor_time(&self) -> Duration {
+        // The name in parentheses may hold anything; of what follows, the 12th and 13th are time in hundredths (proc_pid_stat(5)).
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let hundredths: u64 = fields[11..13]
+            .iter()
+            .map(|field| field.parse::<u64>().unwrap())
+            .sum();
+        Duration::from_millis(hundredths * 10)
+    }
+
     /// Megabytes that its process has in memory.
     pub fn resident(&self) -> u64 {
-        let states = self.bed.supervisor().states().unwrap();
-        let pid = states.iter().find(|state| state.name == self.name).unwrap().pid;
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))

@@ -1,6 +1,6 @@
 //! Who is connected. When it is full, the one whose loss matters least has to go.
 
-use super::peer::Peer;
+use super::peer::{Peer, Worth};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,10 +63,19 @@ impl Crowd {
 
     /// Asks one to go: of those who never asked anything the one who waits longest, else of the others.
     pub fn dismiss_one(&self) -> bool {
+        self.dismiss(|_| true)
+    }
+
+    /// Asks one to go who never asked anything.
+    pub fn dismiss_silent(&self) -> bool {
+        self.dismiss(|(of_use, _)| !of_use)
+    }
+
+    fn dismiss(&self, may_go: impl Fn(&Worth) -> bool) -> bool {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let least = peers
             .iter()
-            .filter_map(|(id, peer)| Some((peer.worth()?, *id)))
+            .filter_map(|(id, peer)| Some((peer.worth().filter(&may_go)?, *id)))
             .min()
             .map(|(_, id)| id);
         match least.and_then(|id| peers.remove(&id)) {
@@ -133,6 +142,17 @@ mod tests {
         assert_eq!(crowd.open(), 3, "the silent one has not gone yet");
         drop(silent);
         assert_eq!(crowd.open(), 2);
+    }
+
+    #[test]
+    fn for_want_of_descriptors_nobody_goes_who_was_of_use() {
+        let crowd = Crowd::new(3);
+        let (of_use, _) = crowd.enter().unwrap();
+        drop(of_use.peer.asks());
+        let (silent, _) = crowd.enter().unwrap();
+        assert!(crowd.dismiss_silent() && !crowd.dismiss_silent());
+        assert!(silent.peer.dismissed().now_or_never().is_some());
+        assert!(of_use.peer.dismissed().now_or_never().is_none());
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 /// Connections that the kernel holds until we accept them. The standard library's 128 are gone in one burst, and a client
 /// that finds no place believes itself connected (Linux lets it) and waits a second or more for its first bytes to count.
 const BACKLOG: u32 = 4096;
-/// After a failure to accept; each such pause also frees a descriptor.
+/// After a failure to accept; before each such pause one who never asked anything gives up a descriptor.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Between two lines of the log about that.
@@ -102,8 +102,9 @@ impl Listener {
                 Ok((stream, _)) => welcome(stream),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
-                    // No descriptor or no memory is left: one who only waits has to give theirs.
-                    crowd.dismiss_one();
+                    // No descriptor or no memory is left: one who only waits has to give theirs. Whoever was of use stays:
+                    // clients alone cannot use up all, and to close on the API server may let nobody else in.
+                    crowd.dismiss_silent();
                     if said.is_none_or(|said: Instant| said.elapsed() > SAY_AGAIN) {
                         said = Some(Instant::now());
                         tracing::warn!(%error, open = crowd.open(), "failed to accept connections; will go on");
