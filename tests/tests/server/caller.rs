@@ -126,30 +126,44 @@ impl Call {
             .context("no answer in time")?
     }
 
-    async fn read(&mut self) -> Result<Answer> {
+    /// Reads a head alone, such as that of `100 Continue`, to which there is no more.
+    pub async fn told(&mut self) -> Result<String> {
+        let (head, rest) = tokio::time::timeout(PATIENCE, self.head())
+            .await
+            .context("not told in time")??;
+        ensure!(rest.is_empty(), "more was said after {head}");
+        Ok(head)
+    }
+
+    /// A head, and what came with it.
+    async fn head(&mut self) -> Result<(String, Vec<u8>)> {
         let mut bytes = Vec::new();
-        let end = loop {
+        loop {
             if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-                break end + 4;
+                let rest = bytes.split_off(end + 4);
+                return Ok((String::from_utf8(bytes)?.to_lowercase(), rest));
             }
             ensure!(
                 self.stream.read_buf(&mut bytes).await? > 0,
                 "closed before an answer"
             );
-        };
-        let head = String::from_utf8(bytes[..end].to_vec())?.to_lowercase();
+        }
+    }
+
+    async fn read(&mut self) -> Result<Answer> {
+        let (head, mut bytes) = self.head().await?;
         let status = head.split_whitespace().nth(1).context("no status")?.parse()?;
         let length = head
             .lines()
             .find_map(|line| line.strip_prefix("content-length: "));
         let length: usize = length.context("no length")?.parse()?;
-        while bytes.len() < end + length {
+        while bytes.len() < length {
             ensure!(
                 self.stream.read_buf(&mut bytes).await? > 0,
                 "closed within an answer"
             );
         }
-        let body = String::from_utf8(bytes[end..].to_vec())?;
+        let body = String::from_utf8(bytes)?;
         Ok(Answer { status, head, body })
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use tokio::net::TcpStream;
 use understudy_tests::testbed::{Signal, eventually};
 
 use crate::caller::{Call, Caller, post};
@@ -99,6 +100,35 @@ async fn under_load_it_is_first_not_ready_then_drained_and_no_request_fails() {
     assert!(idle.closed().await.unwrap().is_empty());
     assert_eq!(replica.end().await, "exit status 0");
     assert!(told.elapsed() < Duration::from_secs(12));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_that_is_half_said_is_heard_out() {
+    // B08
+    let replica = Replica::start(Options::default()).await;
+    let request = post("/validate", config_map("begun").to_string().as_bytes());
+    let request = String::from_utf8(request).unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let mut call = replica.caller().connect().await.unwrap();
+    call.send(format!("{head}\r\nExpect: 100-continue\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    assert!(call.told().await.unwrap().starts_with("http/1.1 100 "));
+    replica.signal(Signal::SigTerm);
+    eventually(SOON, "no new connection is taken", || async {
+        let connected = TcpStream::connect(replica.address).await;
+        ensure!(connected.is_err(), "one was taken");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    call.send(body.as_bytes()).await.unwrap();
+    let answer = call.answer().await.unwrap();
+    assert!(
+        answer.status == 200 && answer.body.contains("\"allowed\":true"),
+        "{answer:?}"
+    );
+    assert_eq!(replica.end().await, "exit status 0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
