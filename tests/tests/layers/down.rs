@@ -229,3 +229,95 @@ async fn an_expired_preview_is_deleted_by_hand() {
     Call::delete(&path).by(&developer).await.unwrap();
     stage::gone(&path).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nodes_report_is_neither_held_up_nor_touched() {
+    // C06
+    let (preview, admin) = (stage::preview().await, client(User::Admin).await);
+    {
+        let _turn = turn(Mode::Up).await;
+        make_pod(&preview, pod("web", json!({}), &[])).await;
+    }
+    let _turn = turn(Mode::Down).await;
+    let path = core(&preview, "pods/web");
+    let before = Call::get(&path).by(&admin).await.unwrap();
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node-1";
+    let seen = json!({ "status": { "message": "as the node sees it" } });
+    for call in [
+        Call::patch(
+            "/api/v1/nodes/node-1/status",
+            json!({ "status": { "volumesInUse": [] } }),
+        ),
+        Call::patch(lease, json!({ "spec": { "leaseDurationSeconds": 121 } })),
+        Call::patch(format!("{path}/status"), seen),
+    ] {
+        let node = call.acting_as("system:node:node-1", &["system:nodes", "developers"]);
+        node.by(&admin).await.unwrap();
+    }
+    let after = Call::get(&path).by(&admin).await.unwrap();
+    assert_eq!(after["status"]["message"], "as the node sees it");
+    for field in ["labels", "annotations"] {
+        assert_eq!(before["metadata"][field], after["metadata"][field]);
+    }
+    assert_eq!(before["spec"]["containers"], after["spec"]["containers"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_all_sub_resources_the_one_that_brings_containers_waits() {
+    // C07
+    let (preview, developer) = (stage::preview().await, client(User::Developer).await);
+    let labels = json!({ "app": "idle" });
+    {
+        let _turn = turn(Mode::Up).await;
+        make_pod(&preview, pod("web", json!({}), &[])).await;
+        let mut unbound = pod("unbound", json!({}), &[]);
+        unbound["spec"]["schedulerName"] = json!("nobody");
+        make_pod(&preview, unbound).await;
+        let template = json!({ "metadata": { "labels": labels }, "spec": pod("x", json!({}), &[])["spec"] });
+        let deployment = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "idle" },
+            "spec": { "replicas": 0, "selector": { "matchLabels": labels }, "template": template } });
+        Call::post(group("apps", &preview, "deployments"), deployment)
+            .by(&developer)
+            .await
+            .unwrap();
+    }
+    let _turn = turn(Mode::Down).await;
+    let pods = |rest: &str| core(&preview, &format!("pods/{rest}"));
+    let idle = |rest: &str| group("apps", &preview, &format!("deployments/idle/{rest}"));
+    let binding = json!({ "apiVersion": "v1", "kind": "Binding", "metadata": { "name": "unbound" },
+        "target": { "kind": "Node", "name": "node-1" } });
+    let more =
+        json!([{ "op": "replace", "path": "/spec/containers/0/resources/limits/cpu", "value": "600m" }]);
+    let eviction =
+        json!({ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "unbound" } });
+    let token = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} });
+    for call in [
+        Call::post(pods("unbound/binding"), binding),
+        Call::patch(pods("web/status"), json!({ "status": { "message": "x" } })),
+        Call::patch(idle("status"), json!({ "status": { "observedGeneration": 1 } })),
+        Call::patch(idle("scale"), json!({ "spec": { "replicas": 0 } })),
+        Call::post(pods("unbound/eviction"), eviction),
+        Call::post(core(&preview, "serviceaccounts/default/token"), token),
+    ] {
+        let answer = call.by(&developer).await;
+        answer.unwrap_or_else(|error| panic!("{}: {error}", call.path));
+    }
+    // Each of these comes so far that something else is wrong with it: the node cannot, or nobody upgrades the connection.
+    // RBAC says who may connect.
+    for (call, why) in [
+        (
+            Call::json_patch(pods("web/resize"), more),
+            "running on node without support for resize",
+        ),
+        (
+            Call::post(pods("web/exec?command=ls&stdout=true"), json!({})),
+            "pgrade request required",
+        ),
+    ] {
+        let message = refusal(call.by(&developer).await);
+        assert!(message.contains(why), "{message}");
+    }
+    let debugger = json!({ "spec": { "ephemeralContainers": [{ "name": "debugger", "image": "x" }] } });
+    let debugging = Call::patch(pods("web/ephemeralcontainers"), debugger);
+    assert!(refusal(debugging.by(&developer).await).contains(OBJECTS));
+}

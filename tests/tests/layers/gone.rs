@@ -8,6 +8,19 @@ use crate::mode::{Mode, turn};
 use crate::stage::{self, Call, assert_refused, client, namespace};
 
 const POLICY: &str = "understudy-contract";
+/// What an authenticator of somebody's might say beside name and groups, as if it were one of them.
+const FORGED: [(&str, &str); 4] = [
+    ("groups", "system:masters"),
+    (
+        "username",
+        "system:serviceaccount:understudy-system:understudy-controller",
+    ),
+    ("understudy.dev%2fexempt", "true"),
+    (
+        "authentication.kubernetes.io%2fpod-name",
+        "understudy-controller-0",
+    ),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_label_comes_off_by_no_route() {
@@ -109,6 +122,10 @@ async fn who_is_exempt_is_compared_whole() {
     ] {
         let call = Call::patch(namespace(&name), off.clone()).acting_as(user, &[group, "developers"]);
         assert_refused(call.by(&admin).await, POLICY, "label-removed");
+    }
+    for (key, value) in FORGED {
+        let call = Call::patch(namespace(&name), off.clone()).acting_as("developer", &["developers"]);
+        assert_refused(call.saying(key, value).by(&admin).await, POLICY, "label-removed");
     }
     let phase = json!({ "metadata": { "labels": { keys::PHASE: "Failed" } } });
     let call = Call::patch(namespace(&name), phase).acting_as(

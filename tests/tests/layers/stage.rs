@@ -119,6 +119,8 @@ pub struct Call {
     content: &'static str,
     /// The user and the groups to be impersonated.
     acting_as: Option<(String, Vec<String>)>,
+    /// What else is said of that user.
+    extra: Option<(&'static str, &'static str)>,
 }
 
 impl Call {
@@ -163,6 +165,7 @@ impl Call {
             body,
             content,
             acting_as: None,
+            extra: None,
         }
     }
 
@@ -172,6 +175,12 @@ impl Call {
             user.to_owned(),
             groups.iter().map(|group| (*group).to_owned()).collect(),
         ));
+        self
+    }
+
+    /// With this in the `extra` of that user.
+    pub fn saying(mut self, key: &'static str, value: &'static str) -> Self {
+        self.extra = Some((key, value));
         self
     }
 
@@ -197,6 +206,9 @@ impl Call {
             for group in groups {
                 request = request.header("impersonate-group", group);
             }
+        }
+        if let Some((key, value)) = self.extra {
+            request = request.header(format!("impersonate-extra-{key}"), value);
         }
         client.request(request.body(body).expect("a request")).await
     }
