@@ -1,15 +1,15 @@
 //! Whoever reaches the port may ask anything, and gains nothing by it.
 
-use anyhow::ensure;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use understudy::keys;
+use understudy_tests::previews::ready_preview;
 use understudy_tests::shop;
-use understudy_tests::testbed::{User, eventually};
+use understudy_tests::testbed::User;
 
-use crate::replica::{Options, Replica, SOON};
+use crate::replica::{Options, Replica};
 use crate::reviews::{pod, preview};
 
 const TOKEN: &str = "the-token-that-nobody-is-told";
@@ -19,27 +19,9 @@ async fn a_forged_review_learns_nothing_secret_and_changes_nothing() {
     // B05
     let bed = shop::stage().await.bed();
     let replica = Replica::start(Options::default()).await;
-    let developer = bed.client(User::Developer).await.unwrap();
     let admin = bed.client(User::Admin).await.unwrap();
-    let name = format!("forged-{:08x}", rand::random::<u32>());
-    let namespaces: Api<Namespace> = Api::all(developer.clone());
-    let manifest = json!({ "metadata": { "name": name, "labels": { keys::PREVIEW: "true" } } });
-    namespaces
-        .create(&PostParams::default(), &serde_json::from_value(manifest).unwrap())
-        .await
-        .unwrap();
-    eventually(SOON, "the preview is sealed and has its branch", || async {
-        let namespace = namespaces.get(&name).await?;
-        let annotations = namespace.annotations();
-        let state = annotations.get(&keys::database_state("app"));
-        ensure!(
-            annotations.contains_key(keys::GUARDRAILS) && state.is_some_and(|state| state == "ready"),
-            "{annotations:?}"
-        );
-        Ok(())
-    })
-    .await
-    .unwrap();
+    let name = ready_preview("forged").await;
+    let namespaces: Api<Namespace> = Api::all(admin.clone());
     let secrets: Api<Secret> = Api::namespaced(admin.clone(), &name);
     let golden = format!(
         "postgres://app:{}@db.shop:5432/shop?application_name={TOKEN}",

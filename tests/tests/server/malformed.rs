@@ -1,11 +1,15 @@
 //! Hostile and malformed requests: refused in few words, and the next one on the same connection is answered.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+use understudy::keys;
+use understudy_tests::previews::ready_preview;
 
 use crate::caller::{Call, post};
 use crate::replica::{Options, Replica};
-use crate::reviews::{config_map, creation};
+use crate::reviews::{config_map, creation, pod};
 
 async fn replica() -> &'static Replica {
     static REPLICA: OnceCell<Replica> = OnceCell::const_new();
@@ -274,5 +278,48 @@ async fn deletions_and_connections_are_allowed_without_a_patch() {
             assert!(response.get("patch").is_none(), "{response}");
             assert_eq!(response["uid"], review["request"]["uid"]);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_absent_null_or_empty_is_patched_where_it_stands() {
+    // A13
+    let preview = ready_preview("absent").await;
+    let mut call = replica().await.caller().connect().await.unwrap();
+    let fields = [
+        "/metadata/labels",
+        "/metadata/annotations",
+        "/spec/containers/0/env",
+        "/spec/volumes",
+        "/spec/schedulingGates",
+    ];
+    // Each field in each way, beside every way of all others: three to the fifth.
+    for number in 0..3_usize.pow(5) {
+        let mut review = pod(&preview, Value::Null);
+        for (at, field) in fields.iter().enumerate() {
+            let (parent, key) = field.rsplit_once('/').unwrap();
+            let parent = review["request"]["object"].pointer_mut(parent).unwrap();
+            let parent = parent.as_object_mut().unwrap();
+            match number / 3_usize.pow(at as u32) % 3 {
+                0 => drop(parent.remove(key)),
+                1 => drop(parent.insert(key.to_owned(), Value::Null)),
+                _ => drop(parent.insert(key.to_owned(), json!({}))),
+            }
+        }
+        let response = call.review("/mutate", &review).await.unwrap();
+        let mut object = review["request"]["object"].take();
+        assert_eq!(response["allowed"], true, "{object}: {response}");
+        let patch = STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
+        let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+        let untouched = object["spec"].clone();
+        json_patch::patch(&mut object, &patch).unwrap_or_else(|error| panic!("{error}: {patch} on {object}"));
+        assert!(
+            object["metadata"]["annotations"][keys::REVIEWED].is_string(),
+            "{object}"
+        );
+        assert_eq!(
+            object["spec"], untouched,
+            "a Pod of a preview that is ready gets nothing else"
+        );
     }
 }
