@@ -4,11 +4,11 @@ use anyhow::ensure;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use understudy::keys;
 use understudy_tests::previews::{
-    SOON, assert_refused, client, create, make, own_policy, pod, settled, stage, unique,
+    SOON, assert_refused, client, create, make, own_policy, pod, preview, settled, stage, unique,
 };
 use understudy_tests::testbed::{User, eventually};
 
@@ -94,6 +94,42 @@ async fn a_namespace_with_pods_is_not_adopted_by_a_slip() {
         let refused = label(User::Admin, name, json!({ keys::PREVIEW: "true" })).await;
         assert_refused(refused, "denied", &["not-adoptable"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_a_policy_protects_becomes_no_preview_and_none_is_born_by_its_name() {
+    // C10
+    stage().await;
+    let there = plain("production", json!({})).await;
+    let expected = unique("production");
+    own_policy("protecting", |spec| {
+        spec["protected"] = json!({ "namespaces": [there, expected] })
+    })
+    .await;
+    let (dry, expected) = (
+        PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        },
+        serde_json::from_value(preview(&expected, json!({}))).unwrap(),
+    );
+    for user in [User::Developer, User::Admin] {
+        let api: Api<Namespace> = Api::all(client(user).await);
+        let refused = eventually(SOON, "admission knows the policy", || async {
+            match api.create(&dry, &expected).await {
+                Ok(_) => anyhow::bail!("born"),
+                refused => Ok(refused),
+            }
+        })
+        .await
+        .unwrap();
+        let message = assert_refused(refused, "namespaces.understudy.dev", &["not-adoptable"]);
+        assert!(message.contains("is protected by a policy"), "{message}");
+    }
+    // By another policy than the one it asks for, and by an exempt user: who else may change a namespace that is none?
+    let refused = label(User::Admin, &there, json!({ keys::PREVIEW: "true" })).await;
+    let message = assert_refused(refused, "namespaces.understudy.dev", &["not-adoptable"]);
+    assert!(message.contains("is protected by a policy"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -184,3 +184,42 @@ async fn nothing_that_lives_in_git_differs_afterwards() {
     );
     assert!(message.contains("Argo CD applies this from Git"), "{message}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lives_in_git_is_changed_where_the_policy_says_always_and_nothing_where_it_says_never() {
+    let service = |name: &str, annotations: Value| {
+        json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": name, "annotations": annotations },
+            "spec": { "type": "NodePort", "ports": [{ "port": 80 }] } })
+    };
+    let tracked = json!({ "argocd.argoproj.io/tracking-id": "shop:/Service:x/web" });
+    let under = async |rewrites: &str| {
+        let policy = own_policy(rewrites, |spec| spec["rewrites"] = json!(rewrites)).await;
+        let namespace = preview_under(&policy, rewrites).await;
+        sealed(&namespace).await;
+        namespace
+    };
+    let (always, never) = tokio::join!(under("always"), under("never"));
+    let made = create(
+        User::Developer,
+        &always,
+        "services",
+        service("web", tracked.clone()),
+    )
+    .await
+    .unwrap();
+    assert_eq!(made["spec"]["type"], "ClusterIP");
+    for annotations in [tracked, json!({})] {
+        let refused = create(User::Developer, &never, "services", service("web", annotations)).await;
+        let message = assert_refused(refused, "objects.understudy.dev", &["exposure-lowered"]);
+        assert!(message.contains("rewrites: never"), "{message}");
+    }
+    // A Pod is in nobody's Git.
+    let env = json!([{ "name": "DATABASE_URL", "value": "postgres://u:p@db.shop/shop" }]);
+    for namespace in [always, never] {
+        let made = create(User::Developer, &namespace, "pods", pod("web", env.clone()))
+            .await
+            .unwrap();
+        let source = &made["spec"]["containers"][0]["env"][0]["valueFrom"];
+        assert_eq!(source["secretKeyRef"]["name"], "understudy-db-app", "{source}");
+    }
+}

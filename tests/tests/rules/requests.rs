@@ -1,9 +1,11 @@
-//! Requests that are not plain creations: sub-resources, dry runs, server-side apply, generated names, dying objects.
+//! Requests that are not plain creations: sub-resources, dry runs, generated names, fixed fields, dying objects.
 
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use understudy::keys;
-use understudy_tests::previews::{assert_refused, create, objects, pod, ready_preview};
+use understudy_tests::previews::{
+    assert_refused, create, make, objects, pod, preview, ready_preview, sealed,
+};
 use understudy_tests::testbed::User;
 
 const OBJECTS: &str = "objects.understudy.dev";
@@ -85,50 +87,6 @@ async fn a_dry_run_answers_the_same_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_manifest_applied_twice_changes_nothing_the_second_time() {
-    // C01, C05
-    let namespace = ready_preview("twice").await;
-    let pods = objects(User::Developer, &namespace, "v1", "Pod", "pods").await;
-    let manifest = pod(
-        "web",
-        json!([{ "name": "DATABASE_URL", "value": "postgres://u:p@db.shop/shop" }]),
-    );
-    let params = PatchParams::apply("kubectl").force();
-    let first = pods
-        .patch("web", &params, &Patch::Apply(&manifest))
-        .await
-        .unwrap();
-    // A Pod's environment is immutable, so an apply that fought the rewrite would be refused by the API server.
-    let second = pods
-        .patch(
-            "web",
-            &PatchParams::apply("other"),
-            &Patch::Apply(&json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "labels": { "seen": "true" } } })),
-        )
-        .await
-        .unwrap();
-    assert_eq!(
-        first.data["spec"]["containers"],
-        second.data["spec"]["containers"]
-    );
-    let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" }, "spec": { "type": "LoadBalancer", "ports": [{ "port": 80 }] } });
-    let services = objects(User::Developer, &namespace, "v1", "Service", "services").await;
-    let one = services
-        .patch("web", &params, &Patch::Apply(&service))
-        .await
-        .unwrap();
-    let two = services
-        .patch("web", &params, &Patch::Apply(&service))
-        .await
-        .unwrap();
-    assert_eq!(
-        one.metadata.resource_version, two.metadata.resource_version,
-        "the second apply is no change"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn large_objects_get_a_clear_answer_in_time() {
     // C20
     let namespace = ready_preview("large").await;
@@ -156,19 +114,6 @@ async fn large_objects_get_a_clear_answer_in_time() {
         made["spec"]["containers"][0]["env"].as_array().map(Vec::len),
         Some(3000)
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_generated_name_is_no_obstacle() {
-    // A11
-    let namespace = ready_preview("generated").await;
-    let mut manifest = pod("", json!([{ "name": "A", "value": "http://api/" }]));
-    manifest["metadata"] = json!({ "generateName": "web-" });
-    let made = create(User::Developer, &namespace, "pods", manifest)
-        .await
-        .unwrap();
-    assert!(made["metadata"]["name"].as_str().unwrap().starts_with("web-"));
-    assert!(made["metadata"]["annotations"][keys::REVIEWED].is_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,51 +153,73 @@ async fn an_object_that_is_being_deleted_is_neither_changed_nor_held_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_scale_binding_and_eviction_are_not_ours_to_hold_up() {
-    // C06, C07
-    let namespace = ready_preview("sub").await;
-    understudy_tests::previews::grant_everything(&namespace).await;
-    create(User::Developer, &namespace, "pods", pod("web", json!([])))
+async fn a_generated_name_is_no_obstacle() {
+    // A11
+    let namespace = ready_preview("generated").await;
+    let mut manifest = pod("", json!([{ "name": "A", "value": "http://api/" }]));
+    manifest["metadata"] = json!({ "generateName": "web-", "namespace": "" });
+    let made = create(User::Developer, &namespace, "pods", manifest)
+        .await
+        .unwrap();
+    assert!(made["metadata"]["name"].as_str().unwrap().starts_with("web-"));
+    assert!(made["metadata"]["annotations"][keys::REVIEWED].is_string());
+    // A namespace too: mutation sees it without its name, validation with it.
+    let born = |prefix: &str| {
+        let mut manifest = preview("", json!({}));
+        manifest["metadata"]["name"] = Value::Null;
+        manifest["metadata"]["generateName"] = json!(prefix);
+        make(User::Developer, manifest)
+    };
+    let born_well = born("generated-").await.unwrap().metadata;
+    assert!(born_well.annotations.unwrap().contains_key(keys::EXPIRES_AT));
+    let name = born_well.name.unwrap();
+    sealed(&name).await;
+    create(User::Developer, &name, "pods", pod("web", json!([])))
+        .await
+        .unwrap();
+    assert_refused(
+        born("generated--").await,
+        "namespaces.understudy.dev",
+        &["name-invalid"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_change_of_a_pod_changes_and_the_rest_is_kubernetes_own_refusal() {
+    // C06
+    let namespace = ready_preview("fixed").await;
+    let env = json!([{ "name": "DATABASE_URL", "value": "postgres://u:p@db.shop/shop" }]);
+    let made = create(User::Developer, &namespace, "pods", pod("web", env.clone()))
         .await
         .unwrap();
     let pods = objects(User::Developer, &namespace, "v1", "Pod", "pods").await;
-    let status = Patch::Merge(json!({ "status": { "message": "written by a node" } }));
-    pods.patch_subresource("status", "web", &PatchParams::default(), &status)
-        .await
-        .unwrap();
-    let label = Patch::Merge(json!({ "metadata": { "labels": { "a": "b" } } }));
-    pods.patch("web", &PatchParams::default(), &label).await.unwrap();
-    let template = json!({ "metadata": { "labels": { "app": "x" } }, "spec": { "containers": [{ "name": "x", "image": "registry.example.com/x:1" }] } });
-    let deployment = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "x" },
-        "spec": { "replicas": 0, "selector": { "matchLabels": { "app": "x" } }, "template": template } });
-    create(User::Developer, &namespace, "deployments", deployment)
-        .await
-        .unwrap();
-    let deployments = objects(
-        User::Developer,
-        &namespace,
-        "apps/v1",
-        "Deployment",
-        "deployments",
-    )
-    .await;
-    let scale = Patch::Merge(json!({ "spec": { "replicas": 1 } }));
-    deployments
-        .patch_subresource("scale", "x", &PatchParams::default(), &scale)
-        .await
-        .unwrap();
-    let limits = Patch::Strategic(
-        json!({ "spec": { "containers": [{ "name": "main", "resources": { "limits": { "cpu": "600m" } } }] } }),
-    );
-    let resized = pods
-        .patch_subresource("resize", "web", &PatchParams::default(), &limits)
-        .await;
-    assert!(
-        resized.as_ref().is_ok() || !resized.unwrap_err().to_string().contains("understudy"),
-        "not ours to hold up"
-    );
-    let eviction = json!({ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "web", "namespace": namespace } });
-    pods.create_subresource::<Value, Value>("eviction", "web", &PostParams::default(), &eviction)
-        .await
-        .unwrap();
+    let params = PatchParams::default();
+    for change in [
+        json!({ "metadata": { "labels": { "a": "b" }, "annotations": { "note": "x" } } }),
+        json!({ "spec": { "containers": [{ "name": "main", "image": "registry.example.com/shop/web:2" }] } }),
+        json!({ "spec": { "activeDeadlineSeconds": 100_000 } }),
+    ] {
+        let changed = pods
+            .patch("web", &params, &Patch::Strategic(change))
+            .await
+            .unwrap();
+        let containers = &changed.data["spec"]["containers"];
+        assert_eq!(containers[0]["env"], made["spec"]["containers"][0]["env"]);
+    }
+    for change in [
+        json!({ "spec": { "containers": [{ "name": "main", "env": env }] } }),
+        json!({ "spec": { "nodeSelector": { "a": "b" } } }),
+        json!({ "spec": { "serviceAccountName": "other" } }),
+    ] {
+        let refused = pods
+            .patch("web", &params, &Patch::Strategic(change))
+            .await
+            .unwrap_err();
+        let message = refused.to_string();
+        assert!(
+            message.contains("pod updates may not change fields other than")
+                && !message.contains("understudy"),
+            "{message}"
+        );
+    }
 }
