@@ -11,20 +11,11 @@ use understudy_tests::testbed::User;
 use crate::stage::{assert_refused, client, make, preview, ready_preview, settled, unique};
 
 const WEBHOOK: &str = "namespaces.understudy.dev";
-const POLICY: &str = "understudy-contract";
 
-async fn patch(
-    user: User,
-    name: &str,
-    sub_resource: Option<&str>,
-    change: Value,
-) -> Result<Namespace, kube::Error> {
+async fn patch(user: User, name: &str, change: Value) -> Result<Namespace, kube::Error> {
     let api: Api<Namespace> = Api::all(client(user).await);
-    let (params, patch) = (PatchParams::default(), Patch::Merge(change));
-    match sub_resource {
-        Some("status") => api.patch_status(name, &params, &patch).await,
-        _ => api.patch(name, &params, &patch).await,
-    }
+    api.patch(name, &PatchParams::default(), &Patch::Merge(change))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +75,7 @@ async fn what_is_not_a_preview_cannot_become_one() {
     // C10
     let label = json!({ "metadata": { "labels": { keys::PREVIEW: "true" } } });
     for name in ["default", "kube-system", "understudy-system", "shop"] {
-        let refused = patch(User::Admin, name, None, label.clone()).await;
+        let refused = patch(User::Admin, name, label.clone()).await;
         assert_refused(refused, "denied the request", &["not-adoptable"]);
     }
     let born = json!({ "metadata": { "name": unique("ns"), "labels": { keys::PREVIEW: "true", keys::GOLDEN: "true" } } });
@@ -101,106 +92,17 @@ async fn what_is_not_a_preview_cannot_become_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_label_comes_off_by_no_route() {
-    // C09
-    let name = ready_preview("label").await;
-    let off = json!({ "metadata": { "labels": { keys::PREVIEW: null } } });
-    let other = json!({ "metadata": { "labels": { keys::PREVIEW: "no" } } });
-    for change in [&off, &other] {
-        let refused = patch(User::Developer, &name, None, change.clone()).await;
-        assert_refused(refused, "denied", &["label-removed"]);
-    }
-    // Neither the developer nor anybody but an administrator may write `status`; a user who may is still held.
-    let owner = grant_subresources(&name).await;
-    let api: Api<Namespace> = Api::all(owner);
-    let refused = api
-        .patch_status(&name, &PatchParams::default(), &Patch::Merge(&off))
-        .await;
-    assert_refused(refused, POLICY, &["label-removed"]);
-    let mut whole = api.get(&name).await.unwrap();
-    whole.metadata.labels.as_mut().unwrap().remove(keys::PREVIEW);
-    let finalize = http::Request::put(format!("/api/v1/namespaces/{name}/finalize"))
-        .header("content-type", "application/json")
-        .body(serde_json::to_vec(&whole).unwrap())
-        .unwrap();
-    let refused = api.into_client().request::<Namespace>(finalize).await;
-    assert_refused(refused, POLICY, &["label-removed"]);
-    patch(
-        User::Admin,
-        &name,
-        None,
-        json!({ "metadata": { "annotations": { "note": "x" } } }),
-    )
-    .await
-    .unwrap();
-}
-
-/// A client of `developer2` with the right to write the sub-resources of this one namespace.
-async fn grant_subresources(name: &str) -> kube::Client {
-    use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-    let role = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": name },
-        "rules": [{ "apiGroups": [""], "resourceNames": [name], "verbs": ["*"],
-                    "resources": ["namespaces", "namespaces/status", "namespaces/finalize"] }],
-    });
-    let binding = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": name },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name },
-        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "developer2" }],
-    });
-    let bed = crate::stage::stage().await.bed();
-    understudy_tests::shop::apply::<ClusterRole>(bed, None, name, &role)
-        .await
-        .unwrap();
-    understudy_tests::shop::apply::<ClusterRoleBinding>(bed, None, name, &binding)
-        .await
-        .unwrap();
-    let api: Api<Namespace> = Api::all(client(User::Developer2).await);
-    understudy_tests::testbed::eventually(crate::stage::SOON, "developer2 may read the preview", || async {
-        Ok::<_, anyhow::Error>(api.get(name).await.map(|_| ())?)
-    })
-    .await
-    .unwrap();
-    api.into_client()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn keys_of_the_controller_and_of_birth_are_reserved() {
-    // C28
+async fn a_preview_is_no_golden_and_its_pod_security_does_not_fall() {
+    // C28: every other key, on every route, in `layers::agreement`.
     let name = ready_preview("keys").await;
-    for (field, key, reason) in [
-        ("labels", keys::PHASE, "field-reserved"),
-        ("labels", keys::ORIGIN, "field-reserved"),
-        ("labels", keys::GOLDEN, "field-reserved"),
-        ("labels", keys::POLICY, "policy-changed"),
-        ("labels", keys::PARENT, "parent-changed"),
-        ("annotations", keys::GUARDRAILS, "field-reserved"),
-        ("annotations", keys::CREATOR, "field-reserved"),
-        ("annotations", "understudy.dev/database.app", "field-reserved"),
-        ("labels", "pod-security.kubernetes.io/enforce", "field-reserved"),
+    for (key, value) in [
+        (keys::GOLDEN, "true"),
+        ("pod-security.kubernetes.io/enforce", "privileged"),
     ] {
-        let value = if key.ends_with("enforce") {
-            "privileged"
-        } else {
-            "forged"
-        };
-        let refused = patch(
-            User::Developer,
-            &name,
-            None,
-            json!({ "metadata": { field: { key: value } } }),
-        )
-        .await;
-        assert_refused(refused, "denied", &[reason]);
+        let labelled = json!({ "metadata": { "labels": { key: value } } });
+        let refused = patch(User::Developer, &name, labelled).await;
+        assert_refused(refused, WEBHOOK, &["field-reserved"]);
     }
-    let refused = patch(
-        User::Developer,
-        &name,
-        None,
-        json!({ "metadata": { "annotations": { keys::OWNER: "x" } } }),
-    )
-    .await;
-    assert_refused(refused, "denied", &["owner-forged"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,7 +111,6 @@ async fn the_owner_moves_the_end_within_the_limits() {
     let moved = patch(
         User::Developer,
         &name,
-        None,
         json!({ "metadata": { "annotations": { keys::TTL: "100m" } } }),
     )
     .await;
@@ -218,14 +119,14 @@ async fn the_owner_moves_the_end_within_the_limits() {
     assert!(end.as_second() - jiff::Timestamp::now().as_second() > 90 * 60);
     let year = json!({ "metadata": { "annotations": { keys::EXPIRES_AT: "2099-01-01T00:00:00Z" } } });
     assert_refused(
-        patch(User::Developer, &name, None, year).await,
+        patch(User::Developer, &name, year).await,
         WEBHOOK,
         &["lease-out-of-range"],
     );
     // Nor by taking the end off first.
     let off = json!({ "metadata": { "annotations": { keys::EXPIRES_AT: null } } });
     assert_refused(
-        patch(User::Developer, &name, None, off).await,
+        patch(User::Developer, &name, off).await,
         WEBHOOK,
         &["lease-out-of-range"],
     );
@@ -233,7 +134,6 @@ async fn the_owner_moves_the_end_within_the_limits() {
     let nosy = patch(
         User::Developer2,
         &name,
-        None,
         json!({ "metadata": { "annotations": { keys::TTL: "2h" } } }),
     )
     .await;

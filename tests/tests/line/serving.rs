@@ -5,14 +5,12 @@ use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::PostParams;
 use serde_json::json;
 use understudy_tests::testbed::{NAMESPACE, Role, User, eventually};
 
-use crate::stage::{SOON, assert_refused, client, make, ready_preview, stage, unique};
+use crate::stage::{SOON, client, ready_preview, stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_answer_health_and_metrics() {
@@ -65,57 +63,6 @@ async fn the_ca_bundle_is_set_on_every_entry() {
             .unwrap()
             .iter()
             .all(|webhook| webhook.client_config.ca_bundle.as_ref() == Some(&before))
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stolen_token_opens_nothing_outside_previews() {
-    // C24
-    let bed = stage().await.bed();
-    let plain = unique("plain");
-    make(User::Admin, json!({ "metadata": { "name": plain } }))
-        .await
-        .unwrap();
-    let controller = bed
-        .service_account_client(NAMESPACE, "understudy-controller")
-        .await
-        .unwrap();
-    let admission = bed
-        .service_account_client(NAMESPACE, "understudy-admission")
-        .await
-        .unwrap();
-
-    for client in [&controller, &admission] {
-        let secrets: Api<Secret> = Api::namespaced(client.clone(), "shop");
-        let read = secrets.list(&ListParams::default()).await;
-        assert!(
-            matches!(&read, Err(kube::Error::Api(status)) if status.code == 403),
-            "{read:?}"
-        );
-    }
-    let binding: RoleBinding = serde_json::from_value(json!({
-        "metadata": { "name": "mine" },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "understudy-preview-controller" },
-        "subjects": [{ "kind": "ServiceAccount", "name": "understudy-controller", "namespace": NAMESPACE }],
-    }))
-    .unwrap();
-    let bindings: Api<RoleBinding> = Api::namespaced(controller.clone(), &plain);
-    assert_refused(
-        bindings.create(&PostParams::default(), &binding).await,
-        "understudy-identities",
-        &["identity-confined"],
-    );
-    let namespaces: Api<Namespace> = Api::all(controller);
-    let deleted = namespaces
-        .delete(&plain, &DeleteParams::default())
-        .await
-        .map(|_| ());
-    assert_refused(deleted, "understudy-identities", &["identity-confined"]);
-    let labelled = Patch::Merge(json!({ "metadata": { "labels": { "x": "y" } } }));
-    assert_refused(
-        namespaces.patch("shop", &PatchParams::default(), &labelled).await,
-        "understudy-identities",
-        &["identity-confined"],
     );
 }
 
