@@ -25,9 +25,14 @@ use witness::Witness;
 
 /// The longest that anything here takes on an idle machine, several times over.
 pub const SOON: Duration = Duration::from_secs(90);
-/// Attempts under each circumstance, and how many of them at once.
-const ATTEMPTS: usize = 100;
+/// How many attempts are made at once.
 const AT_ONCE: usize = 20;
+
+/// Attempts under each circumstance.
+fn attempts() -> usize {
+    let asked = std::env::var("UNDERSTUDY_TEST_RACE_ATTEMPTS");
+    asked.map_or(100, |number| number.parse().expect("a number of attempts"))
+}
 
 /// The processes belong to one test at a time.
 static ALONE: Mutex<()> = Mutex::const_new(());
@@ -180,7 +185,7 @@ async fn a_pod_of_the_same_instant_is_reviewed_and_waits_for_the_seal() {
         let counts = run(stage, &creator, &witness, circumstance).await.unwrap();
         say(format!("{circumstance:?}: {counts}"));
         counts.assert_no_gap();
-        assert_eq!(counts.attempts, ATTEMPTS);
+        assert_eq!(counts.attempts, attempts());
         assert!(counts.held > 0, "nothing was ever held: {counts}");
         if !matches!(circumstance, Circumstance::Undisturbed) {
             assert!(
@@ -199,7 +204,7 @@ async fn run(
     circumstance: Circumstance,
 ) -> Result<Counts> {
     let (started, mut counts) = (Instant::now(), Counts::default());
-    let attempts: Vec<Attempt> = (0..ATTEMPTS).map(Attempt::number).collect();
+    let attempts: Vec<Attempt> = (0..attempts()).map(Attempt::number).collect();
     for (number, round) in attempts.chunks(AT_ONCE).enumerate() {
         let disturbance = circumstance.begin(stage)?;
         let lasting = async {
