@@ -120,10 +120,7 @@ fn the_core_is_told_to_take_time_and_environment_as_parameters_and_nothing_from_
         "std::collections::HashMap",
         "std::collections::HashSet",
     ] {
-        assert!(
-            text.contains(&format!("\"{path}\"")),
-            "{path} is not disallowed"
-        );
+        assert!(text.contains(&format!("\"{path}\"")), "{path} is not disallowed");
     }
 }
 
