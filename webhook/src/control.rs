@@ -19,6 +19,7 @@ mod reconcile;
 mod removal;
 mod routes;
 mod seal;
+mod seals;
 mod status;
 mod survey;
 mod sweep;

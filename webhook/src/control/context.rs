@@ -2,6 +2,7 @@
 
 use super::environments::Environments;
 use super::error::said;
+use super::seals::{BELIEVED, Seals};
 use crate::facts::{Live, Memory};
 use crate::metrics::Metrics;
 use crate::provider::postgres::{Admin, Postgres};
@@ -11,14 +12,11 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Semaphore;
 use understudy::admission::Installation;
 use understudy::policy::{Database, ObjectRef};
 use understudy::preview::Preview;
-
-/// How long a verified seal is believed without another look; a change of any guardrail ends it at once.
-const BELIEVED: Duration = Duration::from_secs(300);
 
 /// Shared by all reconciles.
 pub struct Context {
@@ -37,8 +35,8 @@ pub struct Context {
     recorder: Recorder,
     /// What running Pods read.
     pub environments: Environments,
-    /// Seals found as written, by namespace: their hash and when they were looked at.
-    verified: Mutex<HashMap<String, (String, Instant)>>,
+    /// Seals found as written.
+    pub seals: Seals,
     /// When what came in sideways was looked for, by the preview's uid.
     surveyed: Mutex<HashMap<String, Instant>>,
     /// Branches being made, by policy.
@@ -68,7 +66,7 @@ impl Context {
             metrics,
             cluster,
             environments,
-            verified: Mutex::default(),
+            seals: Seals::default(),
             surveyed: Mutex::default(),
             starting: Mutex::default(),
         }
@@ -120,23 +118,6 @@ impl Context {
         slots.clone()
     }
 
-    /// Whether the seal `hash` of `namespace` was found as written lately.
-    pub fn believes(&self, namespace: &str, hash: &str) -> bool {
-        let verified = self.verified.lock().expect("no panic while held");
-        verified
-            .get(namespace)
-            .is_some_and(|(known, at)| known == hash && at.elapsed() < BELIEVED)
-    }
-
-    /// The seal `hash` of `namespace` has just been found as written.
-    pub fn believe(&self, namespace: &str, hash: &str) {
-        let entry = (hash.to_owned(), Instant::now());
-        self.verified
-            .lock()
-            .expect("no panic while held")
-            .insert(namespace.to_owned(), entry);
-    }
-
     /// Whether it is time to look for what came into `preview` sideways: now and then, and at once for one that was sealed
     /// before this process began.
     pub fn is_due(&self, preview: &Preview) -> bool {
@@ -162,15 +143,7 @@ impl Context {
     pub fn forget(&self, name: &str, uid: &str) {
         self.environments.forget(name);
         self.surveyed.lock().expect("no panic while held").remove(uid);
-        self.doubt(name);
-    }
-
-    /// A guardrail of `namespace` changed.
-    pub fn doubt(&self, namespace: &str) {
-        self.verified
-            .lock()
-            .expect("no panic while held")
-            .remove(namespace);
+        self.seals.doubt(name);
     }
 
     /// An Event on the preview's namespace, kept inside it. Best effort: an Event must not hold up the work it tells of.

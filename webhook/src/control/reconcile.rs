@@ -92,7 +92,7 @@ fn doubt<K>(
     let context = context.clone();
     move |object| {
         let namespace = object.metadata.namespace?;
-        context.doubt(&namespace);
+        context.seals.doubt(&namespace);
         Some(ObjectRef::new(&namespace))
     }
 }

@@ -24,9 +24,10 @@ pub async fn seal(
 ) -> Result<Option<String>, Error> {
     let desired = guardrails::desired(preview, policy, &context.installation.namespace);
     let hash = guardrails::seal_hash(&desired);
-    if preview.sealed.as_ref() == Some(&hash) && context.believes(&preview.name, &hash) {
+    if preview.sealed.as_ref() == Some(&hash) && context.seals.believes(&preview.name, &hash) {
         return Ok(Some(hash));
     }
+    context.seals.look(&preview.name);
     let live = list(&context.client, &preview.name).await?;
     let mut in_force = true;
     // In the order of `Kind`: what limits comes before what opens.
@@ -57,13 +58,13 @@ pub async fn seal(
     if !in_force {
         return Ok(None);
     }
-    context.believe(&preview.name, &hash);
+    context.seals.believe(&preview.name, &hash);
     Ok(Some(hash))
 }
 
 /// Removes every guardrail, for a policy that only observes. The branches' Secrets stay: Pods run on them.
 pub async fn remove_all(context: &Context, preview: &Preview) -> Result<(), Error> {
-    context.doubt(&preview.name);
+    context.seals.doubt(&preview.name);
     for (kind, object) in list(&context.client, &preview.name).await? {
         // Our own two keep their rights, to observe with.
         let ours = object["roleRef"]["name"]
