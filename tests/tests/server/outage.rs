@@ -62,12 +62,16 @@ async fn a_silent_api_server_makes_no_review_late_and_readiness_says_what_is_old
     })
     .await
     .unwrap();
-    assert!(
-        replica
+    // Each is confirmed at a time of its own.
+    eventually(SOON, "the metric says so, too", || async {
+        let age = replica
             .metric(r#"understudy_facts_age_seconds{facts="policies"}"#)
-            .await
-            >= 15.0
-    );
+            .await;
+        ensure!(age >= 15.0, "{age}");
+        Ok(())
+    })
+    .await
+    .unwrap();
     assert_eq!(answered(&config_map("y")).await["allowed"], true);
     proxy.resume();
     eventually(SOON, "all is confirmed again", || async {

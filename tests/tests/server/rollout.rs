@@ -19,7 +19,8 @@ pub struct Replica {
 impl Replica {
     pub async fn start(bed: &TestBed) -> Self {
         let name = format!("rolled-{:08x}", rand::random::<u32>());
-        let arguments = vec!["--drain-delay=1".to_owned()];
+        // The default: on a busy machine an endpoint may take seconds to go.
+        let arguments = vec!["--drain-delay=5".to_owned()];
         launch(bed, &name, arguments, &Options::default()).await.unwrap();
         let (health, address) = addresses(bed, &name).await.unwrap();
         let replica = Self {
