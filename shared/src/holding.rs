@@ -1,5 +1,9 @@
 //! What the controller does with a Pod that admission held, or never saw.
 
+mod turns;
+
+pub use turns::Turns;
+
 use crate::admission::{Decision, Facts, Request, User, containers, controller_kind, objections, review};
 use crate::contract;
 use crate::environment;
@@ -20,7 +24,7 @@ pub enum PodAction {
     /// Delete it: it came before the limits and asks for more of this resource than they allow.
     Remove(String),
     /// Delete it: what it reads has changed since its review, and would lead where it must not; says what.
-    Renew(String),
+    Renew(Reason, String),
     /// It came in unreviewed, nothing would make it again, and it is not as it should be: say what is wrong, keep the
     /// preview from being called ready.
     Report(String),
@@ -62,7 +66,7 @@ pub fn action(pod: &Value, in_force: InForce, facts: &Facts) -> PodAction {
                     .contains(&Reason::EnvironmentUnresolved)
             };
             match objection(pod, facts) {
-                Some(why) => PodAction::Report(why),
+                Some((reason, what)) => PodAction::Report(format!("{reason}: {what}")),
                 None if unread() => PodAction::Report("what it reads cannot be read".to_owned()),
                 None => PodAction::Leave,
             }
@@ -81,9 +85,9 @@ pub fn action(pod: &Value, in_force: InForce, facts: &Facts) -> PodAction {
         };
     }
     if (reread || reads_itself(pod))
-        && let Some(why) = objection(pod, facts)
+        && let Some((reason, what)) = objection(pod, facts)
     {
-        return PodAction::Renew(why);
+        return PodAction::Renew(reason, what);
     }
     let limits = facts.policy().map(|policy| &policy.limits);
     if sealed
@@ -143,7 +147,7 @@ fn reads_itself(pod: &Value) -> bool {
 }
 
 /// What a review would refuse or rewrite of what `pod` holds now; `None` when nothing, or when that cannot be told now.
-fn objection(pod: &Value, facts: &Facts) -> Option<String> {
+fn objection(pod: &Value, facts: &Facts) -> Option<(Reason, String)> {
     // An exempt user let it in as it is.
     if pod["metadata"]["annotations"][keys::EXEMPTED_BY].is_string() {
         return None;
@@ -159,10 +163,9 @@ fn objection(pod: &Value, facts: &Facts) -> Option<String> {
                 | Reason::IdentityDropped
         )
     };
-    let found = objections(&creation(pod), facts)
+    objections(&creation(pod), facts)
         .into_iter()
-        .find(|(reason, _)| about(reason));
-    found.map(|(reason, what)| format!("{reason}: {what}"))
+        .find(|(reason, _)| about(reason))
 }
 
 /// The request that would make `pod` again: what has to be read for [`action`].
@@ -179,6 +182,16 @@ pub fn has_gate(pod: &Value, name: &str) -> bool {
     pod["spec"]["schedulingGates"]
         .as_array()
         .is_some_and(|gates| gates.iter().any(|gate| gate["name"] == name))
+}
+
+/// The owner of `pod` by its uid, where a replacement may wait for the owner's turn ([`Turns`]): only while a gate of ours
+/// holds the Pod. One that nobody reviewed and nothing holds goes at once, however often it comes.
+pub fn turn_of(pod: &Value) -> Option<&str> {
+    if !contract::GATES.into_iter().any(|gate| has_gate(pod, gate)) {
+        return None;
+    }
+    let owners = pod["metadata"]["ownerReferences"].as_array()?;
+    owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str()
 }
 
 /// The gates that stay when `lifted` go.

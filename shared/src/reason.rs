@@ -64,6 +64,8 @@ reasons! {
     RoleEscalated = "role-escalated": "Access beyond what the policy gives in a preview.",
     InternalError = "internal-error": "Understudy failed while reviewing; the request is refused to be safe.",
     HostStolen = "host-stolen": "A host outside this preview's own names.",
+    OverLimits = "over-limits": "The Pod came before the preview's limits and exceeds them.",
+    OverQuota = "over-quota": "The Pod came before the preview's quota and exceeds it.",
 }
 
 impl fmt::Display for Reason {

@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::time::Duration;
 use understudy::admission::{Decision, Stage};
+use understudy::reason::Reason;
 
 /// Most reviews take well below a millisecond; one that reads ends within half a second, or is late.
 const BUCKETS: [f64; 16] = [
@@ -132,7 +133,7 @@ impl Default for Metrics {
         );
         r.register(
             "reasons",
-            "Reason codes behind changes and refusals",
+            "Reason codes behind changes, refusals and removals",
             metrics.reasons.clone(),
         );
         r.register(
@@ -231,6 +232,12 @@ impl Metrics {
         }
     }
 
+    /// Counts something that the leader took away, by the rule that it broke.
+    pub fn took_away(&self, reason: Reason) {
+        let (stage, reason) = ("control", reason.code());
+        self.reasons.get_or_create(&ReasonLabel { stage, reason }).inc();
+    }
+
     /// Counts something the leader did.
     pub fn acted(&self, action: &'static str) {
         self.actions.get_or_create(&Action { action }).inc();
@@ -247,5 +254,18 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_leader_takes_away_is_counted_by_the_code_of_its_event() {
+        let metrics = Metrics::default();
+        metrics.took_away(Reason::OverQuota);
+        let line = r#"understudy_reasons_total{stage="control",reason="over-quota"} 1"#;
+        assert!(metrics.text().contains(line), "{}", metrics.text());
     }
 }

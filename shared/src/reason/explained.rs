@@ -20,15 +20,18 @@ pub enum Effect {
     Changes,
     /// A rule refuses the object.
     Refuses,
+    /// The controller removes a Pod that it held.
+    Removes,
 }
 
 impl Reason {
-    /// Whether it changes or refuses.
+    /// Whether it changes, refuses or removes.
     pub fn effect(self) -> Effect {
         use Reason::*;
         match self {
             LeaseGranted | DatabaseRewritten | Placed | IdentityDropped | ExposureLowered | HostRewritten
             | Quarantined | Held => Effect::Changes,
+            OverLimits | OverQuota => Effect::Removes,
             _ => Effect::Refuses,
         }
     }
@@ -118,7 +121,7 @@ impl Reason {
                 "Change it in Git, for instance by an overlay for previews; or ask an administrator for `rewrites: always` in the policy.",
             ),
             EnvironmentUnresolved => (
-                "What a Pod would find in its environment or in its files could not be read: the Secret does not exist yet, the preview is a moment old, or the API server did not answer in time. A Pod that a ReplicaSet, StatefulSet or DaemonSet makes is held instead, and made again once everything can be read.",
+                "What a Pod would find in its environment or in its files could not be read: the Secret does not exist yet, the preview is a moment old, or the API server did not answer in time. A Pod that a ReplicaSet, StatefulSet or DaemonSet makes is held instead, and made again once everything can be read; so is one that admission did not see. If that does not help, it is tried less and less often, at least every five minutes.",
                 "What cannot be read is never guessed: it might lead to the real database.",
                 "Try again in a moment; create what is missing first.",
             ),
@@ -202,6 +205,16 @@ impl Reason {
                 "Two objects with one host share its traffic: a preview would answer production's customers.",
                 "Use a host that the message names. Without `spec.hosts.domain` in the policy no host can be a preview's own.",
             ),
+            OverLimits => (
+                "A Pod was made before the preview's LimitRange was there, and asks for more than that allows. It was held by a gate, never started, and was removed.",
+                "The API server holds a Pod against a LimitRange only when it is made.",
+                "Ask for less, or ask an administrator to change `spec.limits` of the policy.",
+            ),
+            OverQuota => (
+                "Pods were made before the preview's ResourceQuota was there, and together exceed it. The newest was removed; held by a gate, it never started.",
+                "The API server holds Pods against a quota only when they are made.",
+                "Run fewer or smaller Pods, or ask an administrator to change `spec.quota` of the policy.",
+            ),
             InternalError => (
                 "A rule failed while it looked at this request. The request is refused to be safe, the program goes on, and its log holds the details.",
                 "An object that was not reviewed does not come in.",
@@ -222,6 +235,10 @@ pub fn page() -> String {
     for (effect, title) in [
         (Effect::Changes, "Codes that change an object"),
         (Effect::Refuses, "Codes that refuse"),
+        (
+            Effect::Removes,
+            "Codes with which a Pod is removed that came before the guardrails",
+        ),
     ] {
         page.push_str(&format!("\n## {title}\n"));
         for reason in Reason::ALL.iter().filter(|reason| reason.effect() == effect) {

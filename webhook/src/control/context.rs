@@ -7,6 +7,7 @@ use crate::facts::{Live, Memory};
 use crate::metrics::Metrics;
 use crate::provider::postgres::{Admin, Postgres};
 use crate::provider::{BranchId, ProviderError};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client};
@@ -15,8 +16,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use understudy::admission::Installation;
+use understudy::holding::Turns;
 use understudy::policy::{Database, ObjectRef};
 use understudy::preview::Preview;
+use understudy::reason::Reason;
 
 /// Shared by all reconciles.
 pub struct Context {
@@ -39,6 +42,8 @@ pub struct Context {
     pub seals: Seals,
     /// When what came in sideways was looked for, by the preview's uid.
     surveyed: Mutex<HashMap<String, Instant>>,
+    /// Whose Pods were replaced lately, by the preview's uid.
+    turns: Mutex<HashMap<String, Turns>>,
     /// Branches being made, by policy.
     starting: Mutex<HashMap<String, (u32, Arc<Semaphore>)>>,
 }
@@ -68,6 +73,7 @@ impl Context {
             environments,
             seals: Seals::default(),
             surveyed: Mutex::default(),
+            turns: Mutex::default(),
             starting: Mutex::default(),
         }
     }
@@ -139,11 +145,27 @@ impl Context {
             .insert(preview.uid.clone(), Instant::now());
     }
 
+    /// Whether the held Pods of `owner` in `preview` may be replaced in the look that began at `now`.
+    pub fn is_turn(&self, preview: &Preview, owner: &str, now: Timestamp) -> bool {
+        let mut turns = self.turns.lock().expect("no panic while held");
+        turns.entry(preview.uid.clone()).or_default().take(owner, now)
+    }
+
     /// Forgets what was known of `preview`, which is gone.
     pub fn forget(&self, name: &str, uid: &str) {
         self.environments.forget(name);
         self.surveyed.lock().expect("no panic while held").remove(uid);
+        self.turns.lock().expect("no panic while held").remove(uid);
         self.seals.doubt(name);
+    }
+
+    /// An Event on something that was taken away by a rule, with the rule's code; counted.
+    pub async fn tell_why(&self, preview: &Preview, event: &str, reason: Reason, note: String) {
+        self.metrics.took_away(reason);
+        // Whatever is made again by itself needs nobody's attention.
+        let warning = reason != Reason::EnvironmentUnresolved;
+        self.tell(preview, warning, event, format!("{reason}: {note}"))
+            .await;
     }
 
     /// An Event on the preview's namespace, kept inside it. Best effort: an Event must not hold up the work it tells of.

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::error::{Error, failed};
 use super::removal::remove;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
@@ -15,6 +16,7 @@ use understudy::holding::{self, InForce, PodAction};
 use understudy::policy::PreviewPolicySpec;
 use understudy::preview::Preview;
 use understudy::quantity::Quantity;
+use understudy::reason::Reason;
 
 /// What was found among the Pods.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +51,7 @@ pub async fn attend(
         branches_ready: preview.unready(policy).is_empty(),
         reread,
     };
+    let now = Timestamp::now();
     let mut found = Found::default();
     let pods: Vec<Value> = listed
         .items
@@ -82,33 +85,37 @@ pub async fn attend(
         match holding::action(pod, in_force, &facts) {
             PodAction::Leave => {}
             PodAction::Lift(gates) => lift(&api, pod, &gates).await?,
+            // It stays held until then.
+            PodAction::Replace
+                if holding::turn_of(pod).is_some_and(|owner| !context.is_turn(preview, owner, now)) => {}
             PodAction::Replace => {
                 found.waiting += 1;
                 found.replaced += 1;
                 delete(&api, pod).await?;
                 context.metrics.acted("pod-replaced");
+                let note = format!("Pod {name} is replaced by its owner, to be reviewed");
                 context
-                    .tell(
-                        preview,
-                        false,
-                        "PodReplaced",
-                        format!("Pod {name} is replaced by its owner, to be reviewed"),
-                    )
+                    .tell_why(preview, "PodReplaced", Reason::EnvironmentUnresolved, note)
                     .await;
             }
             PodAction::Remove(resource) => {
                 delete(&api, pod).await?;
+                context.metrics.acted("pod-removed");
                 let note = format!(
                     "Pod {name} was removed: it came before the limits and exceeds them in {resource}"
                 );
-                context.tell(preview, true, "OverLimits", note).await;
+                context
+                    .tell_why(preview, "OverLimits", Reason::OverLimits, note)
+                    .await;
             }
-            PodAction::Renew(why) => {
+            PodAction::Renew(reason, what) => {
                 found.waiting += 1;
                 delete(&api, pod).await?;
                 context.metrics.acted("pod-renewed");
-                let note = format!("Pod {name} was removed: what it reads has changed ({why})");
-                context.tell(preview, true, "EnvironmentChanged", note).await;
+                let note = format!("Pod {name} was removed: what it reads has changed ({what})");
+                context
+                    .tell_why(preview, "EnvironmentChanged", reason, note)
+                    .await;
             }
             PodAction::Report(why) => found.unreviewed.push(format!("{name} ({why})")),
         }
@@ -194,14 +201,11 @@ async fn remove_excess(
         return Ok(false);
     };
     delete(api, pod).await?;
+    context.metrics.acted("pod-removed");
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let note = format!("Pod {name} was removed: it came before the quota and exceeds its {resource}");
     context
-        .tell(
-            preview,
-            true,
-            "OverQuota",
-            format!("Pod {name} was removed: it came before the quota and exceeds its {resource}"),
-        )
+        .tell_why(preview, "OverQuota", Reason::OverQuota, note)
         .await;
     Ok(true)
 }

@@ -318,8 +318,8 @@ async fn before(context: &Context, preview: &Preview, policy: &PreviewPolicySpec
             more => format!("; and {more} more"),
         };
         return Ok(Before::Unfit(format!(
-            "{}: {}{others}. New Pods wait until this is mended",
-            first.what, first.why
+            "{}: {}: {}{others}. New Pods wait until this is mended",
+            first.what, first.reason, first.why
         )));
     }
     let found = pods::attend(context, preview, policy, false).await?;

@@ -49,7 +49,9 @@ const PASSED_OVER: [&str; 7] = [
 pub struct Finding {
     /// Kind and name.
     pub what: String,
-    /// The reason code and what is wrong.
+    /// Which rule objects.
+    pub reason: Reason,
+    /// What is wrong.
     pub why: String,
     api: Api<DynamicObject>,
     name: String,
@@ -93,7 +95,9 @@ pub async fn close_what_opens(context: &Context, preview: &Preview) -> Result<()
         {
             context.metrics.acted("removed-sideways");
             let note = format!("{} was removed: {}", found.what, found.why);
-            context.tell(preview, true, "CameInSideways", note).await;
+            context
+                .tell_why(preview, "CameInSideways", found.reason, note)
+                .await;
         }
     }
     Ok(())
@@ -130,12 +134,14 @@ async fn look(
                 namespace: preview.name.clone(),
                 ..Request::creation(object, &kind.plural, User::default())
             };
-            let reserved =
-                (changes && kind.plural == "secrets" && name.starts_with(keys::BRANCH_SECRET_PREFIX))
-                    .then(|| "guardrail-tampered: this name stands for a branch's connection".to_owned());
-            if let Some(why) = reserved.or_else(|| objection(&admission::review(&request, &facts), changes)) {
+            let taken = changes && kind.plural == "secrets" && name.starts_with(keys::BRANCH_SECRET_PREFIX);
+            let why = "this name stands for a branch's connection";
+            let reserved = taken.then(|| (Reason::GuardrailTampered, why.to_owned()));
+            let objection = || objection(&admission::review(&request, &facts), changes);
+            if let Some((reason, why)) = reserved.or_else(objection) {
                 findings.push(Finding {
                     what: format!("{} {name}", kind.kind),
+                    reason,
                     why,
                     api: api.clone(),
                     name,
@@ -147,16 +153,16 @@ async fn look(
     Ok(findings)
 }
 
-fn objection(decision: &Decision, changes: bool) -> Option<String> {
+fn objection(decision: &Decision, changes: bool) -> Option<(Reason, String)> {
     match decision {
         Decision::Deny(violations) => violations
             .first()
-            .map(|first| format!("{}: {}", first.reason, first.message)),
+            .map(|first| (first.reason, first.message.clone())),
         // What would take somebody else's host or lead outside counts everywhere.
         Decision::Patch { notes, .. } => notes
             .iter()
             .find(|note| changes || matches!(note.reason, Reason::HostRewritten | Reason::ExposureLowered))
-            .map(|first| format!("{}: {} would be changed", first.reason, first.field)),
+            .map(|first| (first.reason, format!("{} would be changed", first.field))),
         _ => None,
     }
 }
