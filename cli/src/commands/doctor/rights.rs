@@ -20,7 +20,7 @@ pub(super) const NEEDED: &[Right] = &[
     ),
     everywhere(keys::CONTROLLER_ACCOUNT, "patch", "", "namespaces"),
     everywhere(keys::CONTROLLER_ACCOUNT, "delete", "", "namespaces"),
-    everywhere(keys::CONTROLLER_ACCOUNT, "update", "", "pods"),
+    everywhere(keys::CONTROLLER_ACCOUNT, "patch", "", "pods"),
     everywhere(keys::CONTROLLER_ACCOUNT, "create", "", "resourcequotas"),
     everywhere(
         keys::CONTROLLER_ACCOUNT,
