@@ -19,6 +19,7 @@ mod wire;
 pub use decision::{Decision, Note};
 pub use draft::{Current, Draft, Resolved};
 pub use facts::{Exempt, Facts, Installation};
+pub(crate) use kinds::is_vendors_group;
 pub use needs::needs;
 pub use pod::{CONTAINER_LISTS, containers, controller_kind};
 pub use request::{Operation, Request, User};

@@ -10,8 +10,10 @@
 //! Assumptions: the golden's own objects are well-formed (they come from an API server).
 
 mod claims;
+mod credentials;
 mod databases;
 mod embedded;
+mod given;
 mod golden;
 mod hosts;
 mod image;
@@ -20,22 +22,30 @@ mod lineage;
 mod mistake;
 mod namespace;
 mod plan;
+mod preflight;
 mod references;
 mod review;
 mod rewrite;
 mod sanitize;
 mod secrets;
+mod selection;
 mod snapshot;
 mod spec;
 mod survey;
+mod variables;
 mod verdict;
 
+pub use credentials::Seed;
+pub use given::{GivenSecret, InvalidSecret};
 pub use image::{ImageOverride, InvalidImage};
 pub use lineage::Lineage;
 pub use mistake::Mistake;
 pub use plan::{Plan, plan};
+pub use preflight::Shortage;
+pub use selection::{InvalidPattern, InvalidSelector, Pattern, Selection, selector};
 pub use snapshot::{Snapshot, Unreadable};
-pub use spec::{CloneSpec, InvalidLeaveOut, LeaveOut, Rules};
+pub use spec::{CloneSpec, Rules};
+pub use variables::{Decided, InvalidVariable, PlannedVariable, VariableOverride};
 pub use verdict::{Item, Verdict, Wave};
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::str::FromStr;
 
 /// A non-negative amount in thousandths, as the API server canonicalises it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quantity {
     milli: u128,
 }
@@ -55,6 +55,50 @@ impl FromStr for Quantity {
     }
 }
 
+impl Quantity {
+    /// A whole number of something.
+    pub fn count(number: u64) -> Self {
+        Quantity {
+            milli: u128::from(number) * 1000,
+        }
+    }
+
+    /// `times` as much.
+    pub fn times(self, times: u64) -> Self {
+        Quantity {
+            milli: self.milli.saturating_mul(u128::from(times)),
+        }
+    }
+}
+
+impl std::ops::Add for Quantity {
+    type Output = Quantity;
+
+    fn add(self, other: Quantity) -> Quantity {
+        Quantity {
+            milli: self.milli.saturating_add(other.milli),
+        }
+    }
+}
+
+/// In the largest unit that keeps it whole: `1500m`, `3Gi`, `20`.
+impl std::fmt::Display for Quantity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.milli % 1000 != 0 {
+            return write!(f, "{}m", self.milli);
+        }
+        let whole = self.milli / 1000;
+        let units = [(40, "Ti"), (30, "Gi"), (20, "Mi")];
+        let unit = units
+            .iter()
+            .find(|(shift, _)| whole != 0 && whole % (1 << shift) == 0);
+        match unit {
+            Some((shift, suffix)) => write!(f, "{}{suffix}", whole >> shift),
+            None => write!(f, "{whole}"),
+        }
+    }
+}
+
 /// Whether two quantities mean the same amount, however they are spelt; texts that are none compare as texts.
 pub fn same_amount(a: &str, b: &str) -> bool {
     match (a.parse::<Quantity>(), b.parse::<Quantity>()) {
@@ -75,6 +119,9 @@ mod tests {
         assert_eq!(q("1Gi"), q("1024Mi"));
         assert!(q("1G") < q("1Gi"));
         assert!(q("0.5") > q("499m"));
+        assert_eq!((q("1500m") + q("500m")).to_string(), "2");
+        assert_eq!(q("512Mi").times(6).to_string(), "3Gi");
+        assert_eq!((q("100m") + q("1")).to_string(), "1100m");
         assert!(same_amount("2", "2000m") && !same_amount("2", "2001m"));
     }
 

@@ -26,7 +26,12 @@ const BUILT_IN: [&str; 16] = [
 
 /// Whether the kind is another vendor's.
 pub fn is_vendors(request: &Request) -> bool {
-    !BUILT_IN.contains(&request.group.as_str()) && request.sub_resource.is_empty()
+    is_vendors_group(&request.group) && request.sub_resource.is_empty()
+}
+
+/// Whether the kinds of `group` are another vendor's.
+pub(crate) fn is_vendors_group(group: &str) -> bool {
+    !BUILT_IN.contains(&group)
 }
 
 /// Whether the policy allows the kind.

@@ -1,6 +1,6 @@
 //! The golden's ConfigMaps and Secrets as sources of variables, and which of its objects are a database's.
 
-use super::snapshot::{Snapshot, name_of};
+use super::snapshot::{Snapshot, group_of, kind_of, name_of};
 use crate::connection::{self, Connection};
 use crate::environment::{Data, Fact, Kind, Reference, Sources};
 use crate::host;
@@ -23,28 +23,39 @@ pub(super) struct GoldenData {
 
 impl GoldenData {
     pub(super) fn new(snapshot: &Snapshot) -> Self {
-        let named = |kind: &'static str, data: fn(&DynamicObject) -> Data| {
-            snapshot
-                .of(kind)
-                .map(|object| (name_of(object).to_owned(), data(object)))
-                .collect()
-        };
+        let readable = [snapshot.could_read("ConfigMap"), snapshot.could_read("Secret")];
         GoldenData {
-            config_maps: named("ConfigMap", |object| texts(&object.data["data"])),
-            secrets: named("Secret", |object| decoded(&object.data["data"])),
-            readable: [snapshot.could_read("ConfigMap"), snapshot.could_read("Secret")],
-            name: snapshot.name().to_owned(),
-            services: snapshot
-                .of("Service")
-                .filter(|service| {
-                    service
+            readable,
+            ..GoldenData::of(&snapshot.objects, snapshot.name())
+        }
+    }
+
+    /// The data of `objects`, in namespace `name`, of which every ConfigMap and Secret is known.
+    pub(super) fn of<'o>(objects: impl IntoIterator<Item = &'o DynamicObject>, name: &str) -> Self {
+        let mut data = GoldenData {
+            config_maps: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            readable: [true, true],
+            name: name.to_owned(),
+            services: BTreeSet::new(),
+        };
+        for object in objects {
+            let name = name_of(object).to_owned();
+            match (group_of(object), kind_of(object)) {
+                ("", "ConfigMap") => drop(data.config_maps.insert(name, texts(&object.data["data"]))),
+                ("", "Secret") => drop(data.secrets.insert(name, decoded(&object.data["data"]))),
+                ("", "Service")
+                    if object
                         .data
                         .pointer("/spec/selector")
-                        .is_some_and(Value::is_object)
-                })
-                .map(|service| name_of(service).to_owned())
-                .collect(),
+                        .is_some_and(Value::is_object) =>
+                {
+                    data.services.insert(name);
+                }
+                _ => {}
+            }
         }
+        data
     }
 
     /// Whether `host` leads to Pods of the golden, which the clone has its own of, or stays within the Pod.

@@ -3,9 +3,10 @@
 //! The first host, by the Ingress' name and its order there, becomes the preview's main host; each further one is named
 //! after the Service it leads to. Hosts are distinct, as those of the golden are.
 
-use super::snapshot::{Snapshot, name_of};
+use super::snapshot::{Snapshot, kind_of, name_of};
 use crate::names;
 use crate::policy::PreviewPolicySpec;
+use kube::core::DynamicObject;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,26 +20,25 @@ pub(super) struct HostMap {
 }
 
 impl HostMap {
-    /// From all Ingresses that are part of the clone; empty where the policy has no domain.
+    /// From all Ingresses and routes that are part of the clone; empty where the policy has no domain.
     pub(super) fn new(
         snapshot: &Snapshot,
         clone: &str,
         policy: &PreviewPolicySpec,
-        part: impl Fn(&str, &str) -> bool,
+        part: impl Fn(&DynamicObject) -> bool,
     ) -> Self {
         let mut map = HostMap::default();
         let domain = policy.hosts.domain.as_str();
         if domain.is_empty() {
             return map;
         }
-        let mut ingresses: Vec<_> = snapshot
-            .of("Ingress")
-            .filter(|i| part("Ingress", name_of(i)))
-            .collect();
-        ingresses.sort_by_key(|ingress| name_of(ingress));
+        let routes = ROUTES.iter().flat_map(|kind| snapshot.of(kind));
+        let mut routes: Vec<_> = routes.filter(|route| part(route)).collect();
+        // Ingresses first, then by name: the order of the table is kept among equals.
+        routes.sort_by_key(|route| (kind_of(route) != "Ingress", name_of(route)));
         let mut taken = BTreeSet::new();
-        for ingress in ingresses {
-            for (host, service) in hosts_of(&ingress.data) {
+        for route in routes {
+            for (host, service) in hosts_of(route) {
                 if map.hosts.contains_key(&host) {
                     continue;
                 }
@@ -86,8 +86,31 @@ impl HostMap {
     }
 }
 
-/// Hosts of an Ingress in their order, each with the Service its first path leads to.
-fn hosts_of(ingress: &Value) -> Vec<(String, String)> {
+/// Kinds that ask for hosts.
+const ROUTES: [&str; 4] = ["Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute"];
+
+/// Hosts of a route in their order, each with the Service that it leads to first.
+fn hosts_of(route: &DynamicObject) -> Vec<(String, String)> {
+    if kind_of(route) == "Ingress" {
+        return hosts_of_ingress(&route.data);
+    }
+    let service = route.data.pointer("/spec/rules/0/backendRefs/0/name");
+    let service = service.and_then(Value::as_str).unwrap_or_default();
+    let hosts = route.data.pointer("/spec/hostnames").and_then(Value::as_array);
+    let mut hosts: Vec<_> = hosts
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(|host| (host.to_ascii_lowercase(), service.to_owned()))
+        .collect();
+    // Without a host it takes whatever its listener gets.
+    if hosts.is_empty() {
+        hosts.push((String::new(), service.to_owned()));
+    }
+    hosts
+}
+
+fn hosts_of_ingress(ingress: &Value) -> Vec<(String, String)> {
     let backend = |value: Option<&Value>| {
         value
             .and_then(|v| v.pointer("/service/name"))

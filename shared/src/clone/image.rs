@@ -1,14 +1,14 @@
-//! Images that replace the golden's: `NAME=IMAGE`.
+//! Images that replace the golden's: `NAME=IMAGE`, or `IMAGE` in place of every one from the same repository.
 //!
 //! Source of the grammar: <https://pkg.go.dev/github.com/distribution/reference>. Digests are never edited.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// An image for a container, or for a workload that has only one.
+/// An image for some containers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageOverride {
-    /// Name of the container or workload.
+    /// `WORKLOAD/CONTAINER`, a container, a workload that has only one, or the repository of the golden's image.
     pub name: String,
     /// The image.
     pub image: String,
@@ -17,8 +17,8 @@ pub struct ImageOverride {
 /// Why a text is no [`ImageOverride`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidImage {
-    /// There is no `=`, or nothing before it.
-    #[error("must be NAME=IMAGE, where NAME is a container or a workload")]
+    /// What stands before the `=` can be none of these.
+    #[error("must be NAME=IMAGE, where NAME is a container, WORKLOAD/CONTAINER, a workload or a repository")]
     NoName,
     /// There is nothing after the `=`.
     #[error("names no image after the =")]
@@ -32,8 +32,13 @@ impl FromStr for ImageOverride {
     type Err = InvalidImage;
 
     fn from_str(text: &str) -> Result<Self, InvalidImage> {
-        let (name, image) = text.split_once('=').ok_or(InvalidImage::NoName)?;
-        if !crate::names::is_dns_label(name) {
+        let (name, image) = match text.split_once('=') {
+            Some(pair) => pair,
+            None => (repository(text), text),
+        };
+        // A name alone says neither which image nor, as an image, which version of it.
+        let named = text.contains('=') || text.contains(['/', ':', '@']);
+        if !named || check(name).is_err() || name.contains(['@']) || repository(name) != name {
             return Err(InvalidImage::NoName);
         }
         check(image)?;
@@ -48,6 +53,41 @@ impl fmt::Display for ImageOverride {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={}", self.name, self.image)
     }
+}
+
+impl ImageOverride {
+    /// How exactly this means the container `container` of `workload`, which has `single` one and runs `image`; greater is
+    /// more exact, `None` where it is not meant.
+    pub(super) fn means(&self, workload: &str, container: &str, single: bool, image: &str) -> Option<u8> {
+        if self.name == format!("{workload}/{container}") {
+            Some(3)
+        } else if self.name == container {
+            Some(2)
+        } else if single && self.name == workload {
+            Some(1)
+        } else {
+            (familiar(&self.name) == familiar(repository(image))).then_some(0)
+        }
+    }
+}
+
+/// What stands before tag and digest.
+pub fn repository(image: &str) -> &str {
+    let rest = image.split('@').next().unwrap_or_default();
+    let last = rest.rfind('/').map_or(0, |at| at + 1);
+    match rest[last..].find(':') {
+        Some(at) => &rest[..last + at],
+        None => rest,
+    }
+}
+
+/// A repository without what Docker Hub's may leave out.
+fn familiar(repository: &str) -> &str {
+    let rest = ["docker.io/", "index.docker.io/"]
+        .iter()
+        .find_map(|registry| repository.strip_prefix(registry))
+        .unwrap_or(repository);
+    rest.strip_prefix("library/").unwrap_or(rest)
 }
 
 /// Whether `image` is a reference that a container runtime takes apart.
@@ -149,7 +189,14 @@ mod tests {
     #[test]
     fn refuses_nonsense() {
         // F05
-        for text in ["nonsense", "=nginx", "web", "Web=nginx", "a b=nginx"] {
+        for text in [
+            "nonsense",
+            "=nginx",
+            "web",
+            "Web=nginx",
+            "a b=nginx",
+            "web:1=nginx",
+        ] {
             assert_eq!(text.parse::<ImageOverride>(), Err(InvalidImage::NoName), "{text}");
         }
         assert_eq!("web=".parse::<ImageOverride>(), Err(InvalidImage::NoImage));
@@ -170,6 +217,23 @@ mod tests {
                 "{image}"
             );
         }
+    }
+
+    #[test]
+    fn the_most_exact_name_counts() {
+        let means = |text: &str| {
+            let image: ImageOverride = text.parse().unwrap();
+            image.means("web", "app", true, "docker.io/library/nginx:1.27@sha256:00")
+        };
+        assert_eq!(means("web/app=x:1"), Some(3));
+        assert_eq!(means("app=x:1"), Some(2));
+        assert_eq!(means("web=x:1"), Some(1));
+        assert_eq!(means("nginx=x:1"), Some(0));
+        assert_eq!(means("docker.io/library/nginx:1.28"), Some(0));
+        assert_eq!(means("api/app=x:1"), None);
+        assert_eq!(means("registry.example.com/nginx:1"), None);
+        assert_eq!(repository("registry:5000/a/b"), "registry:5000/a/b");
+        assert_eq!(repository("registry:5000/a/b:v1"), "registry:5000/a/b");
     }
 
     proptest! {

@@ -40,6 +40,14 @@ pub enum Mistake {
         /// Its containers.
         known: String,
     },
+    /// No container stands where a variable is to be set.
+    #[error("--set-env {variable}: the golden has no such container; it has {known}")]
+    UnknownVariablePlace {
+        /// The place and the variable, without its value.
+        variable: String,
+        /// What there is.
+        known: String,
+    },
     /// Two images for one container.
     #[error("--image names {0} twice")]
     TwoImages(String),

@@ -28,7 +28,8 @@ pub(super) struct Found {
 }
 
 /// Fields whose strings never name a namespace or a Service.
-const OPAQUE: &[&str] = &["image", "binaryData", "caBundle"];
+/// A route stays attached to the Gateway that the golden's is attached to.
+const OPAQUE: &[&str] = &["image", "binaryData", "caBundle", "parentRefs"];
 
 impl References {
     pub(super) fn new(

@@ -1,6 +1,7 @@
 //! The plan before admission's own rules: what the cluster would refuse is said before anything is written.
 
 use super::golden::decoded;
+use super::selection::plural;
 use super::snapshot::{group_of, kind_of, name_of};
 use super::spec::Rules;
 use super::verdict::{Item, Verdict};
@@ -61,7 +62,7 @@ fn refuse(item: &mut Item, violations: &[Violation]) {
         .collect();
     remedies.dedup();
     item.remedy = format!(
-        "{}, or leave it out with --without {}",
+        "{}, or leave it out with --exclude {}",
         remedies.join("; "),
         item.id()
     );
@@ -153,15 +154,5 @@ fn request(object: &DynamicObject) -> Request {
         name: String::new(),
         uid: String::new(),
         ..Request::creation(reviewed, &resource, User::default())
-    }
-}
-
-/// The resource of one of the kinds that a clone makes.
-fn plural(kind: &str) -> String {
-    let lower = kind.to_ascii_lowercase();
-    if lower.ends_with("ss") {
-        format!("{lower}es")
-    } else {
-        format!("{lower}s")
     }
 }

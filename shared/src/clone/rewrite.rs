@@ -4,27 +4,34 @@ mod autoscaler;
 mod claim;
 mod config_map;
 mod cron_job;
+mod custom;
+mod external_secret;
 mod ingress;
 mod job;
 mod pod;
 mod role_binding;
+mod route;
+mod scaler;
 mod secret;
 mod service;
 mod service_account;
 mod workload;
 
+use super::credentials::Credentials;
 use super::golden::GoldenData;
 use super::hosts::HostMap;
 use super::references::References;
 use super::sanitize::Sanitizer;
 use super::secrets::Usage;
-use super::snapshot::{kind_of, name_of};
+use super::snapshot::{group_of, kind_of, name_of};
 use super::spec::CloneSpec;
+use crate::admission::is_vendors_group;
 use crate::policy::PreviewPolicySpec;
 use kube::core::DynamicObject;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use config_map::MADE_EVERYWHERE;
+pub(super) use external_secret::target;
 pub(super) use pod::containers;
 
 /// What rewriting needs to know.
@@ -37,6 +44,8 @@ pub(super) struct Context<'a> {
     pub(super) references: &'a References,
     pub(super) hosts: &'a HostMap,
     pub(super) sanitizer: &'a Sanitizer,
+    /// The environment's own passwords.
+    pub(super) credentials: &'a Credentials,
     /// ConfigMaps that some Pod mounts as files.
     pub(super) mounted: &'a BTreeSet<String>,
     /// `Kind/name` of what an autoscaler sizes.
@@ -71,8 +80,6 @@ impl Notes {
 pub(super) struct Sums {
     /// Which Secrets are used, and which are not any more.
     pub(super) usage: Usage,
-    /// Names before the `=` of `--image` that were used.
-    pub(super) images_used: BTreeSet<String>,
     /// `workload/container` → image of the clone.
     pub(super) images: BTreeMap<String, String>,
 }
@@ -81,6 +88,16 @@ pub(super) struct Sums {
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums) -> Notes {
     let mut notes = Notes::default();
     let notes_ref = &mut notes;
+    if is_vendors_group(group_of(object)) {
+        match kind_of(object) {
+            "HTTPRoute" | "GRPCRoute" | "TLSRoute" => route::rewrite(object, context, notes_ref),
+            "ExternalSecret" => external_secret::rewrite(object, context, notes_ref),
+            "ScaledObject" | "ScaledJob" => scaler::rewrite(object, context, sums, notes_ref),
+            _ => custom::rewrite(object, context, sums, notes_ref),
+        }
+        refer(object, context, notes_ref);
+        return notes;
+    }
     match kind_of(object) {
         "Deployment" | "StatefulSet" => workload::rewrite(object, context, sums, notes_ref),
         "CronJob" => cron_job::rewrite(object, context, sums, notes_ref),
@@ -103,6 +120,9 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
 fn refer(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
     let mut found = super::references::Found::default();
     if kind_of(object) != "Secret" {
+        if context.credentials.walk(&mut object.data) {
+            notes.change("the environment's own passwords are new");
+        }
         context.references.walk(&mut object.data, "", &mut found);
     }
     for (key, value) in object.metadata.annotations.iter_mut().flatten() {

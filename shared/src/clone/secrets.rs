@@ -53,6 +53,17 @@ impl Usage {
             .collect()
     }
 
+    /// Whether the clone uses Secret `name` at all.
+    pub(super) fn is_used(&self, name: &str) -> bool {
+        self.of(name).next().is_some()
+    }
+
+    /// Whether the clone uses `key` of Secret `name`, by itself or with all others.
+    pub(super) fn needs(&self, name: &str, key: &str) -> bool {
+        self.of(name)
+            .any(|used| used.key.as_deref().is_none_or(|used| used == key))
+    }
+
     fn of<'u>(&'u self, secret: &'u str) -> impl Iterator<Item = &'u Use> + 'u {
         self.uses.iter().filter(move |used| used.secret == secret)
     }
@@ -105,7 +116,7 @@ impl Usage {
             ),
         )
         .remedy(format!(
-            "add {name} to secrets.copy of PreviewPolicy {policy_name}{mark}"
+            "add {name} to secrets.copy of PreviewPolicy {policy_name}, make it an ExternalSecret, or give it with --secret {name}=FILE{mark}"
         ))
     }
 }

@@ -1,10 +1,14 @@
 //! What somebody asks a clone to be.
 
+use super::credentials::Seed;
+use super::given::GivenSecret;
 use super::image::ImageOverride;
+use super::selection::Selection;
+use super::variables::VariableOverride;
 use crate::lifetime::Lifetime;
 use crate::policy::PreviewPolicySpec;
 use crate::protected::Protected;
-use std::str::FromStr;
+use std::collections::BTreeMap;
 
 /// The rules a clone lives under.
 #[derive(Clone, Copy, Debug)]
@@ -28,46 +32,14 @@ pub struct CloneSpec {
     pub images: Vec<ImageOverride>,
     /// How long it may live; the policy's default where absent.
     pub ttl: Option<Lifetime>,
-    /// What is left out on request.
-    pub without: Vec<LeaveOut>,
+    /// Which objects are part of it.
+    pub selection: Selection,
+    /// Variables that are set to something else.
+    pub variables: Vec<VariableOverride>,
+    /// Secrets that are given instead of copied.
+    pub secrets: BTreeMap<String, GivenSecret>,
     /// The commit its images were built from.
     pub commit: Option<String>,
-}
-
-/// An object, or every object of a kind, that is left out on request: `KIND/NAME` or `KIND`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeaveOut {
-    kind: String,
-    name: Option<String>,
-}
-
-/// Why a text is no [`LeaveOut`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be KIND or KIND/NAME, such as ServiceMonitor or Ingress/web")]
-pub struct InvalidLeaveOut;
-
-impl FromStr for LeaveOut {
-    type Err = InvalidLeaveOut;
-
-    fn from_str(text: &str) -> Result<Self, InvalidLeaveOut> {
-        let (kind, name) = match text.split_once('/') {
-            Some((kind, name)) => (kind, Some(name)),
-            None => (text, None),
-        };
-        let kind_ok = !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphanumeric());
-        let name_ok = |name: &str| !name.is_empty() && !name.contains('/') && name.len() <= 253;
-        (kind_ok && name.is_none_or(name_ok))
-            .then(|| LeaveOut {
-                kind: kind.to_owned(),
-                name: name.map(str::to_owned),
-            })
-            .ok_or(InvalidLeaveOut)
-    }
-}
-
-impl LeaveOut {
-    /// Whether this names the object `name` of `kind`.
-    pub(super) fn names(&self, kind: &str, name: &str) -> bool {
-        self.kind.eq_ignore_ascii_case(kind) && self.name.as_deref().is_none_or(|wanted| wanted == name)
-    }
+    /// What the clone's own passwords are derived from, where the golden has any of its own.
+    pub seed: Seed,
 }

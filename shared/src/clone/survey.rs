@@ -1,9 +1,11 @@
 //! Looking over the whole golden before planning: who owns, sizes and mounts what, and which images can be meant.
 
+use super::image::ImageOverride;
 use super::mistake::Mistake;
 use super::rewrite;
-use super::snapshot::{Snapshot, name_of};
+use super::snapshot::{Snapshot, kind_of, name_of};
 use super::spec::CloneSpec;
+use super::variables;
 use kube::core::DynamicObject;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,11 +19,19 @@ const TEMPLATES: [(&str, &str); 4] = [
 ];
 
 /// Every workload that nobody owns, with its Pod template.
-fn templates(snapshot: &Snapshot) -> impl Iterator<Item = (&DynamicObject, &Value)> {
+pub(super) fn templates(snapshot: &Snapshot) -> impl Iterator<Item = (&DynamicObject, &Value)> {
     TEMPLATES.iter().flat_map(move |(kind, pointer)| {
         let objects = snapshot.of(kind).filter(|object| controller(object).is_none());
         objects.map(|object| (object, object.data.pointer(pointer).unwrap_or(&Value::Null)))
     })
+}
+
+/// The Pod template of a workload; null where it is none.
+pub(super) fn template(object: &DynamicObject) -> &Value {
+    let known = TEMPLATES.iter().find(|(kind, _)| *kind == kind_of(object));
+    known
+        .and_then(|(_, pointer)| object.data.pointer(pointer))
+        .unwrap_or(&Value::Null)
 }
 
 /// ConfigMaps that some Pod mounts as files.
@@ -40,15 +50,21 @@ pub(super) fn mounted(snapshot: &Snapshot) -> BTreeSet<String> {
 }
 
 /// What the golden's autoscalers size, as far as these are part of the clone.
-pub(super) fn autoscaled(snapshot: &Snapshot, part: impl Fn(&str, &str) -> bool) -> BTreeSet<String> {
-    const KIND: &str = "HorizontalPodAutoscaler";
-    let scalers = snapshot.of(KIND).filter(|scaler| part(KIND, name_of(scaler)));
+pub(super) fn autoscaled(snapshot: &Snapshot, part: impl Fn(&DynamicObject) -> bool) -> BTreeSet<String> {
+    let scalers = ["HorizontalPodAutoscaler", "ScaledObject"]
+        .into_iter()
+        .flat_map(|kind| snapshot.of(kind));
     let text = |scaler: &DynamicObject, field: &str| {
         let target = scaler.data.pointer(&format!("/spec/scaleTargetRef/{field}"));
-        target.and_then(Value::as_str).unwrap_or_default().to_owned()
+        target.and_then(Value::as_str).map(str::to_owned)
     };
     scalers
-        .map(|scaler| format!("{}/{}", text(scaler, "kind"), text(scaler, "name")))
+        .filter(|scaler| part(scaler))
+        .filter_map(|scaler| {
+            // KEDA takes a Deployment where no kind is written.
+            let kind = text(scaler, "kind").unwrap_or_else(|| "Deployment".to_owned());
+            Some(format!("{kind}/{}", text(scaler, "name")?))
+        })
         .collect()
 }
 
@@ -61,33 +77,50 @@ pub(super) fn controller(object: &DynamicObject) -> Option<(&str, &str)> {
         .next()
 }
 
-/// Every `--image` must mean exactly one kind of container.
-pub(super) fn check_images(snapshot: &Snapshot, spec: &CloneSpec) -> Vec<Mistake> {
+/// Every `--image` must mean exactly one kind of container, every `--set-env` some.
+pub(super) fn check(snapshot: &Snapshot, spec: &CloneSpec) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let mut containers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (object, template) in templates(snapshot) {
         let names = rewrite::containers(template).filter_map(|c| c.get("name").and_then(Value::as_str));
         containers.entry(name_of(object)).or_default().extend(names);
     }
-    let all: BTreeSet<&str> = containers.values().flatten().copied().collect();
+    mistakes.extend(variables::check(&containers, &spec.variables));
     let mut seen = BTreeSet::new();
     for image in &spec.images {
         if !seen.insert(&image.name) {
             mistakes.push(Mistake::TwoImages(image.name.clone()));
-        } else if !all.contains(image.name.as_str()) {
-            let join = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
-            match containers.get(image.name.as_str()) {
-                Some(names) if names.len() == 1 => {}
-                Some(names) => mistakes.push(Mistake::AmbiguousImage {
+        } else if !is_meant(image, snapshot) {
+            let join = |names: &mut dyn Iterator<Item = &str>| {
+                names
+                    .collect::<BTreeSet<_>>()
+                    .into_iter()
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            mistakes.push(match containers.get(image.name.as_str()) {
+                Some(names) => Mistake::AmbiguousImage {
                     image: image.clone(),
-                    known: join(names),
-                }),
-                None => mistakes.push(Mistake::UnknownImage {
+                    known: join(&mut names.iter().copied()),
+                },
+                None => Mistake::UnknownImage {
                     image: image.clone(),
-                    known: join(&all),
-                }),
-            }
+                    known: join(&mut containers.values().flatten().copied()),
+                },
+            });
         }
     }
     mistakes
+}
+
+/// Whether `image` means a container of the golden.
+fn is_meant(image: &ImageOverride, snapshot: &Snapshot) -> bool {
+    templates(snapshot).any(|(object, template)| {
+        let single = rewrite::containers(template).count() == 1;
+        let text = |container: &Value, field: &str| container[field].as_str().unwrap_or_default().to_owned();
+        rewrite::containers(template).any(|container| {
+            let (name, golden) = (text(container, "name"), text(container, "image"));
+            image.means(name_of(object), &name, single, &golden).is_some()
+        })
+    })
 }

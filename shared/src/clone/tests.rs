@@ -1,6 +1,9 @@
 //! The plan of a small shop as a real team would have it.
 
+mod credentials;
+mod neighbours;
 mod refusals;
+mod wishes;
 
 use super::*;
 use crate::policy::PreviewPolicySpec;

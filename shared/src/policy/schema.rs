@@ -59,6 +59,15 @@ pub(super) fn prefixes(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Beginnings of keys and what takes their place.
+pub(super) fn key_map(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 64,
+        "additionalProperties": { "type": "string", "maxLength": 253 }
+    })
+}
+
 /// The name of an object, or nothing.
 pub(super) fn optional_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "maxLength": 253, "pattern": "^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$" })

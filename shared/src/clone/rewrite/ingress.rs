@@ -28,17 +28,7 @@ const ALIAS: &str = "nginx.ingress.kubernetes.io/server-alias";
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
     let by = format!("Ingress/{}", super::name_of(object));
     if context.policy.hosts.domain.is_empty() {
-        notes.refuse(
-            format!(
-                "policy {} has no domain to put its hosts below",
-                context.policy_name
-            ),
-            format!(
-                "set spec.hosts.domain in PreviewPolicy {}, or leave it out with --without {by}",
-                context.policy_name
-            ),
-        );
-        return;
+        return no_domain(&by, context, notes);
     }
     if let Some(spec) = object.data.get_mut("spec").and_then(Value::as_object_mut) {
         default_backend(spec, notes);
@@ -82,6 +72,15 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
     if annotations.is_empty() {
         object.metadata.annotations = None;
     }
+}
+
+/// Refuses what has hosts under a policy that says nothing of where these go.
+pub(super) fn no_domain(by: &str, context: &Context<'_>, notes: &mut Notes) {
+    let policy = context.policy_name;
+    notes.refuse(
+        format!("policy {policy} has no domain to put its hosts below"),
+        format!("set spec.hosts.domain in PreviewPolicy {policy}, or leave it out with --exclude {by}"),
+    );
 }
 
 /// A default backend takes whatever no host asks for, from the whole controller: it becomes a rule of the preview's host.

@@ -3,6 +3,7 @@
 use super::{Context, Notes, Sums};
 use crate::clone::databases::{self, LISTS};
 use crate::clone::secrets::Usage;
+use crate::clone::variables;
 use crate::policy::PodSecurity;
 use serde_json::Value;
 
@@ -29,6 +30,9 @@ pub(super) fn rewrite(
         spec.remove("nodeName");
     }
     images(template, workload, context, sums, notes);
+    notes
+        .changes
+        .extend(variables::set(template, workload, &context.spec.variables));
     let branched = databases::branch(template, by, context.policy, context.data, &mut sums.usage);
     notes.changes.extend(branched.done);
     notes.refusals.extend(branched.outside);
@@ -65,11 +69,13 @@ fn images(template: &mut Value, workload: &str, context: &Context<'_>, sums: &mu
                 .and_then(Value::as_str)
                 .unwrap_or_default()
                 .to_owned();
-            let meant = |wanted: &str| wanted == name || (wanted == workload && single);
-            let new = context.spec.images.iter().find(|image| meant(&image.name));
+            let wanted = context.spec.images.iter();
+            let new = wanted
+                .filter_map(|new| Some((new.means(workload, &name, single, &image)?, new)))
+                .max_by_key(|(exact, _)| *exact)
+                .map(|(_, new)| new);
             let image = match new {
                 Some(new) => {
-                    sums.images_used.insert(new.name.clone());
                     if new.image != image {
                         container["image"] = Value::String(new.image.clone());
                         notes.change(format!("{name} runs {}", new.image));
@@ -185,7 +191,7 @@ fn privileges(template: &Value, by: &str, context: &Context<'_>, notes: &mut Not
                 context.policy.pod_security.level(),
                 context.policy_name
             ),
-            format!("leave it out with --without {by}"),
+            format!("leave it out with --exclude {by}"),
         );
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
                 text(&object.data["roleRef"], "name")
             ),
             format!(
-                "leave it out with --without RoleBinding/{}",
+                "leave it out with --exclude RoleBinding/{}",
                 super::name_of(object)
             ),
         );

@@ -85,7 +85,7 @@ fn unknown_and_dangerous_kinds_are_refused_all_at_once() {
     // D03
     let mut snapshot = shop();
     snapshot.objects.extend([
-        object(json!({ "apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": { "name": "web" } })),
+        object(json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "web" } })),
         object(json!({ "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": { "name": "agent" } })),
         object(json!({ "apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "metadata": { "name": "s" } })),
         object(json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "root" }, "spec": {
@@ -100,14 +100,17 @@ fn unknown_and_dangerous_kinds_are_refused_all_at_once() {
             "DaemonSet/agent",
             "Deployment/root",
             "SealedSecret/s",
-            "ServiceMonitor/web"
+            "Widget/web"
         ]
     );
-    assert!(plan.refusals().all(|item| item.remedy.contains("--without")));
+    assert!(plan.refusals().all(|item| item.remedy.contains("--exclude")));
     let spec = CloneSpec {
-        without: ["daemonset", "Deployment/root", "SealedSecret/s", "ServiceMonitor"]
-            .map(|w| w.parse().unwrap())
-            .into(),
+        selection: Selection {
+            exclude: ["daemonset", "Deployment/root", "SealedSecret/s", "Widget"]
+                .map(|w| w.parse().unwrap())
+                .into(),
+            ..Selection::default()
+        },
         ..spec()
     };
     assert_eq!(

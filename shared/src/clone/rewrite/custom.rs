@@ -1,0 +1,124 @@
+//! Other vendors' kinds: what stands in their fields by convention. Pod templates are rewritten as such, Secrets that are
+//! referred to count as used, connections to golden databases are refused.
+//!
+//! Source of the conventions: <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md>.
+
+use super::{Context, Notes, Sums, pod};
+use crate::clone::embedded;
+use crate::clone::secrets::Usage;
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
+    let by = format!("{}/{}", super::kind_of(object), super::name_of(object));
+    let name = super::name_of(object).to_owned();
+    templates(&mut object.data, &mut |template| {
+        pod::rewrite(template, &name, &by, context, sums, notes);
+    });
+    references(&object.data, "", &by, &mut sums.usage);
+    if let Some((path, why)) = leak(&object.data, "", context) {
+        notes.refuse(
+            format!("{path} {why}"),
+            format!("take the connection from a variable, or leave it out with --exclude {by}"),
+        );
+    }
+}
+
+/// Visits every Pod template in `value`: what has containers in its `spec`.
+fn templates(value: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
+    match value {
+        Value::Object(fields) => {
+            for (key, inner) in fields {
+                let is_template = inner
+                    .pointer("/spec/containers/0/image")
+                    .is_some_and(Value::is_string);
+                if is_template && key.to_ascii_lowercase().ends_with("template") {
+                    visit(inner);
+                } else {
+                    templates(inner, visit);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| templates(item, visit)),
+        _ => {}
+    }
+}
+
+/// Counts the Secrets that fields name by convention; variables and volumes of Pod templates are counted with these.
+pub(super) fn references(value: &Value, path: &str, by: &str, usage: &mut Usage) {
+    match value {
+        Value::Object(fields) => {
+            for (key, inner) in fields {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                let lower = key.to_ascii_lowercase();
+                if lower.ends_with("template") && inner.pointer("/spec/containers").is_some() {
+                    continue;
+                }
+                match inner {
+                    Value::String(name) if lower.ends_with("secretname") => {
+                        usage.uses(name, None, format!("{by}, {path}"));
+                    }
+                    Value::Object(reference)
+                        if ["secretref", "secretkeyref", "secretkeyselector"]
+                            .iter()
+                            .any(|end| lower.ends_with(end)) =>
+                    {
+                        let text = |field: &str| reference.get(field).and_then(Value::as_str);
+                        usage.uses(
+                            text("name").unwrap_or_default(),
+                            text("key"),
+                            format!("{by}, {path}"),
+                        );
+                    }
+                    Value::Array(items)
+                        if lower.contains("secret")
+                            && ["ref", "refs", "secrets"].iter().any(|end| lower.ends_with(end)) =>
+                    {
+                        for item in items {
+                            let text = |field: &str| item.get(field).and_then(Value::as_str);
+                            usage.uses(
+                                text("name").unwrap_or_default(),
+                                text("key"),
+                                format!("{by}, {path}"),
+                            );
+                        }
+                    }
+                    inner => references(inner, &path, by, usage),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                references(item, &format!("{path}[{index}]"), by, usage);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The first string that holds a connection which must not stand in a clone.
+pub(super) fn leak(value: &Value, path: &str, context: &Context<'_>) -> Option<(String, String)> {
+    match value {
+        Value::String(text) => {
+            let why = embedded::leak(text, context.data, &context.policy.databases)?;
+            Some((path.to_owned(), why))
+        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| leak(item, &format!("{path}[{index}]"), context)),
+        Value::Object(fields) => fields.iter().find_map(|(key, inner)| {
+            let path = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            leak(inner, &path, context)
+        }),
+        _ => None,
+    }
+}
