@@ -67,6 +67,19 @@ pub enum Output {
     Yaml,
 }
 
+/// How a plan is written to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanOutput {
+    /// Every object with its verdict.
+    Table,
+    /// The same, and every variable with who decided it.
+    Wide,
+    /// For programs.
+    Json,
+    /// The planned objects.
+    Yaml,
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -101,25 +114,42 @@ pub enum Verb {
 #[derive(Debug, Args)]
 pub struct Clone {
     /// The golden namespace
-    pub golden: String,
+    #[arg(required_unless_present = "spec")]
+    pub golden: Option<String>,
     /// Number of the pull request; the preview is called GOLDEN-pr-NUMBER
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), required_unless_present = "name")]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), required_unless_present_any = ["name", "spec"])]
     pub pr: Option<u64>,
     /// Name of the preview [default: GOLDEN-pr-NUMBER]
     #[arg(long)]
     pub name: Option<String>,
-    /// Image of a container, or of a workload that has only one; may be repeated
-    #[arg(long = "image", short, value_name = "NAME=IMAGE")]
+    /// What to clone and how, in a CloneSpec file; flags add to it and win
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+    /// Image of a container, of WORKLOAD/CONTAINER, of a workload that has only one, or of every container whose image comes
+    /// from a repository; IMAGE alone takes the place of those from its own repository; may be repeated
+    #[arg(long = "image", short, value_name = "[NAME=]IMAGE")]
     pub images: Vec<String>,
+    /// Variable of a workload's containers, or of one of them; may be repeated
+    #[arg(long = "set-env", value_name = "WORKLOAD[/CONTAINER]:KEY=VALUE")]
+    pub variables: Vec<String>,
+    /// Give a Secret instead of copying it: a file of KEY=VALUE lines, or variables of your environment; may be repeated
+    #[arg(long = "secret", value_name = "NAME=FILE|env:KEY,…")]
+    pub secrets: Vec<String>,
     /// How long it may live, such as 90m, 24h or 7d [default: the policy's]
     #[arg(long, value_name = "DURATION")]
     pub ttl: Option<String>,
-    /// The PreviewPolicy it lives under
-    #[arg(long, default_value = understudy::keys::DEFAULT_POLICY)]
-    pub policy: String,
-    /// Leave an object out, or every object of a kind; may be repeated
-    #[arg(long, value_name = "KIND[/NAME]")]
-    pub without: Vec<String>,
+    /// The PreviewPolicy it lives under [default: default]
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    /// Clone nothing but this: a kind, an object (the name may end in *) or a label; may be repeated
+    #[arg(long, value_name = "KIND[/NAME]|KEY=VALUE")]
+    pub only: Vec<String>,
+    /// Leave out a kind, an object (the name may end in *) or what carries a label; may be repeated
+    #[arg(long, value_name = "KIND[/NAME]|KEY=VALUE")]
+    pub exclude: Vec<String>,
+    /// Clone nothing but what carries all of these labels
+    #[arg(long, short = 'l', value_name = "KEY=VALUE,…")]
+    pub selector: Option<String>,
     /// Commit the images were built from
     #[arg(long)]
     pub commit: Option<String>,
@@ -132,9 +162,9 @@ pub struct Clone {
     /// Print every object with its verdict and write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Format on stdout; yaml prints the planned objects
-    #[arg(long, short, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
+    /// Format on stdout; wide adds every variable, yaml prints the planned objects
+    #[arg(long, short, value_enum, default_value_t = PlanOutput::Table)]
+    pub output: PlanOutput,
 }
 
 /// `understudy list`.

@@ -6,6 +6,7 @@ mod connect;
 mod failure;
 mod inspect;
 mod read;
+mod seed;
 mod seen;
 mod world;
 mod write;

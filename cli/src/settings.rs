@@ -1,5 +1,7 @@
 //! What is meant by what was typed: texts are read once, here; mistakes are named before any cluster is asked.
 
+mod clone;
+
 use crate::args;
 use crate::check::groups_of;
 use crate::error::{Exit, Failure};
@@ -7,11 +9,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use understudy::admission::User;
-use understudy::clone::{CloneSpec, ImageOverride, LeaveOut};
+use understudy::clone::CloneSpec;
 use understudy::lifetime::Lifetime;
 use understudy::names;
 
-pub use crate::args::Output;
+pub use crate::args::{Output, PlanOutput};
 
 /// How to reach the cluster.
 #[derive(Clone, Debug)]
@@ -36,7 +38,7 @@ pub struct Clone {
     /// Whether nothing is written.
     pub dry_run: bool,
     /// Format on stdout.
-    pub output: Output,
+    pub output: PlanOutput,
     /// The command as it can be typed again.
     pub again: String,
 }
@@ -96,71 +98,6 @@ impl Connection {
             kubeconfig: global.kubeconfig.clone(),
             context: global.context.clone(),
         }
-    }
-}
-
-impl Clone {
-    /// Reads what was typed; every mistake at once.
-    pub fn new(args: args::Clone) -> Result<Self, Failure> {
-        let mut mistakes = Vec::new();
-        let mut keep =
-            |flag: &str, text: &str, error: String| mistakes.push(format!("{flag} {text:?} {error}"));
-        let mut images = Vec::new();
-        for text in &args.images {
-            match text.parse::<ImageOverride>() {
-                Ok(image) => images.push(image),
-                Err(error) => keep("--image", text, error.to_string()),
-            }
-        }
-        let mut without = Vec::new();
-        for text in &args.without {
-            match text.parse::<LeaveOut>() {
-                Ok(leave_out) => without.push(leave_out),
-                Err(error) => keep("--without", text, error.to_string()),
-            }
-        }
-        let ttl = args
-            .ttl
-            .as_deref()
-            .and_then(|text| match text.parse::<Lifetime>() {
-                Ok(ttl) => Some(ttl),
-                Err(error) => {
-                    keep("--ttl", text, error.to_string());
-                    None
-                }
-            });
-        let timeout = args.timeout.parse::<Lifetime>();
-        if let Err(error) = &timeout {
-            keep("--timeout", &args.timeout, error.to_string());
-        }
-        if !names::is_dns_label(&args.golden) {
-            keep("the golden", &args.golden, "is no namespace's name".to_owned());
-        }
-        if !mistakes.is_empty() {
-            return Err(mistaken(mistakes).hint("understudy clone --help"));
-        }
-        let name = match (&args.name, args.pr) {
-            (Some(name), _) => name.clone(),
-            (None, Some(pr)) => names::preview(&args.golden, pr),
-            (None, None) => return Err(mistaken(vec!["neither --pr nor --name is given".to_owned()])),
-        };
-        let again = again(&args);
-        Ok(Clone {
-            spec: CloneSpec {
-                name,
-                pr: args.pr,
-                images,
-                ttl,
-                without,
-                commit: args.commit,
-            },
-            golden: args.golden,
-            policy: args.policy,
-            wait: timeout.ok().filter(|_| args.wait).map(duration),
-            dry_run: args.dry_run,
-            output: args.output,
-            again,
-        })
     }
 }
 
@@ -254,66 +191,9 @@ fn duration(lifetime: Lifetime) -> Duration {
     Duration::from_secs(lifetime.seconds().unsigned_abs())
 }
 
-/// The command that goes on where this one stops.
-fn again(args: &args::Clone) -> String {
-    let mut words = vec!["understudy clone".to_owned(), args.golden.clone()];
-    let mut option =
-        |flag: &str, value: Option<String>| words.extend(value.map(|value| format!("{flag} {value}")));
-    option("--pr", args.pr.map(|pr| pr.to_string()));
-    option("--name", args.name.clone());
-    option(
-        "--policy",
-        (args.policy != understudy::keys::DEFAULT_POLICY).then(|| args.policy.clone()),
-    );
-    option("--ttl", args.ttl.clone());
-    args.images
-        .iter()
-        .for_each(|image| option("--image", Some(image.clone())));
-    args.without
-        .iter()
-        .for_each(|without| option("--without", Some(without.clone())));
-    option("--commit", args.commit.clone());
-    if args.wait {
-        words.push("--wait".to_owned());
-    }
-    words.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    fn clone(line: &str) -> Result<Clone, Failure> {
-        match args::Cli::try_parse_from(line.split(' ')).unwrap().verb {
-            args::Verb::Clone(args) => Clone::new(args),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn every_mistake_is_named_at_once() {
-        // F05
-        let failure =
-            clone("understudy clone shop --pr 7 --image nonsense --image web= --ttl soon").unwrap_err();
-        assert_eq!(failure.exit, Exit::Usage);
-        assert!(
-            failure
-                .what
-                .starts_with("--image \"nonsense\" must be NAME=IMAGE"),
-            "{}",
-            failure.what
-        );
-        assert_eq!(failure.causes.len(), 2);
-    }
-
-    #[test]
-    fn the_name_follows_the_slug_law_and_the_command_can_be_typed_again() {
-        let line = "understudy clone shop --pr 7 --ttl 2h --image web=nginx:1 --wait";
-        let settings = clone(line).unwrap();
-        assert_eq!(settings.spec.name, "shop-pr-7");
-        assert_eq!(settings.again, line);
-    }
 
     #[test]
     fn a_name_never_leads_to_another_path() {

@@ -77,6 +77,9 @@ pub const GATE_DATABASE: &str = "understudy.dev/database";
 /// Gate: facts were missing at admission; never lifted, the Pod is replaced.
 pub const GATE_REVIEW: &str = "understudy.dev/review";
 
+/// The Secret of a clone that its own passwords are derived from, and its key.
+pub const SEED_SECRET: (&str, &str) = ("understudy-seed", "seed");
+
 /// Prefix of the Secrets that hold a branch's connection; reserved for the controller.
 pub const BRANCH_SECRET_PREFIX: &str = "understudy-db-";
 

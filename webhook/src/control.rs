@@ -12,6 +12,7 @@ mod certificates;
 mod context;
 mod environments;
 mod error;
+mod fan_out;
 mod finish;
 mod observe;
 mod pods;

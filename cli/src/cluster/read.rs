@@ -15,6 +15,9 @@ use understudy::keys;
 use understudy::policy::{PreviewPolicy, PreviewPolicySpec};
 use understudy::preview::{Preview, is_golden};
 
+/// Objects of one page of a list.
+const PAGE: u32 = 500;
+
 /// What the cluster serves, once it is known that Understudy is installed in it.
 pub struct Installed {
     /// Every namespaced resource that can be listed.
@@ -197,7 +200,7 @@ impl Cluster {
             let (client, name) = (self.client.clone(), name.clone());
             async move {
                 let api: Api<DynamicObject> = Api::namespaced_with(client, &name, &resource);
-                (api.list(&ListParams::default()).await, resource)
+                (pages(&api).await, resource)
             }
         });
         let mut snapshot = Snapshot {
@@ -215,7 +218,7 @@ impl Cluster {
                 // Items of a list carry no type of their own.
                 Ok(list) => snapshot
                     .objects
-                    .extend(list.items.into_iter().map(|object| DynamicObject {
+                    .extend(list.into_iter().map(|object| DynamicObject {
                         types: Some(types.clone()),
                         ..object
                     })),
@@ -305,6 +308,32 @@ impl Cluster {
             // Events only make an explanation better.
             warnings: warnings.map(|list| list.items).unwrap_or_default(),
         })
+    }
+}
+
+/// Every object of one kind, page by page. All pages show one moment: the API server keeps it, and where it no longer can,
+/// the list begins anew.
+/// Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>.
+async fn pages(api: &Api<DynamicObject>) -> Result<Vec<DynamicObject>, kube::Error> {
+    let mut begun_anew = 0;
+    let (mut objects, mut next) = (Vec::new(), None::<String>);
+    loop {
+        let mut params = ListParams::default().limit(PAGE);
+        params.continue_token = next.take();
+        match api.list(&params).await {
+            Ok(page) => {
+                objects.extend(page.items);
+                next = page.metadata.continue_.filter(|token| !token.is_empty());
+                if next.is_none() {
+                    return Ok(objects);
+                }
+            }
+            Err(kube::Error::Api(status)) if status.code == 410 && begun_anew < 3 => {
+                begun_anew += 1;
+                objects.clear();
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 

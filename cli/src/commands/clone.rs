@@ -12,25 +12,32 @@ use crate::cluster::Cluster;
 use crate::error::{Exit, Failure};
 use crate::printer::Printer;
 use crate::progress::Progress;
-use crate::settings::{Clone, Output};
+use crate::settings::{Clone, PlanOutput};
 use jiff::Timestamp;
+use rand::distr::{Alphanumeric, SampleString};
 use serde_json::json;
 use std::collections::BTreeMap;
-use understudy::clone::{Mistake, Plan, Rules, plan};
+use target::Target;
+use understudy::clone::{Mistake, Plan, Rules, Seed, plan};
 use understudy::policy::PreviewPolicySpec;
 use understudy::protected::Protected;
 use understudy::services::Services;
 use understudy::violation::printable;
 
 /// Clones a golden.
-pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Result<(), Failure> {
-    let progress = Progress::new(printer, settings.output == Output::Json && !settings.dry_run);
+pub async fn run(cluster: &Cluster, mut settings: Clone, printer: &Printer) -> Result<(), Failure> {
+    let progress = Progress::new(printer, settings.output == PlanOutput::Json && !settings.dry_run);
     progress.begin(&format!("reading {}", settings.golden), 0);
     let installed = cluster.installed().await?;
     let policy = policy(&installed.policies, &settings)?;
     let golden = cluster.golden(&settings.golden).await?;
     let existing = cluster.namespace(&settings.spec.name).await?;
     let target = target::check(existing, &settings)?;
+    settings.spec.seed = match &target {
+        Target::Ours(_) => cluster.seed(&settings.spec.name).await?,
+        Target::New => None,
+    }
+    .unwrap_or_else(seed);
     let (snapshot, resources) = cluster.snapshot(golden, &installed, &policy.secrets.copy).await?;
     // Whoever may not list namespaces still knows this one.
     let goldens = cluster
@@ -47,7 +54,7 @@ pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Resul
         &format!("read {} objects of {}", snapshot.objects.len(), settings.golden),
         json!({ "event": "read", "golden": settings.golden, "objects": snapshot.objects.len() }),
     );
-    report(&plan, printer);
+    report(&plan, &settings, printer);
     if settings.dry_run {
         drop(progress);
         render::show(&plan, &settings, printer)?;
@@ -65,7 +72,7 @@ pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Resul
     if let Some(timeout) = settings.wait {
         wait::ready(cluster, plan.name(), timeout, &settings.again, &progress).await?;
     }
-    if settings.output == Output::Json {
+    if settings.output == PlanOutput::Json {
         progress.note(
             "",
             json!({ "event": "done", "name": plan.name(), "url": url, "expiresAt": expires_at, "ready": settings.wait.is_some() }),
@@ -80,6 +87,11 @@ pub async fn run(cluster: &Cluster, settings: Clone, printer: &Printer) -> Resul
         ));
     }
     super::data(printer, url.as_deref().unwrap_or(plan.name()))
+}
+
+/// What the clone's own passwords are derived from, where it has none yet.
+fn seed() -> Seed {
+    Seed::new(Alphanumeric.sample_string(&mut rand::rng(), 32))
 }
 
 fn policy<'p>(
@@ -118,6 +130,7 @@ fn mistaken(mistakes: Vec<Mistake>) -> Failure {
         Mistake::UnknownImage { image, .. } | Mistake::AmbiguousImage { image, .. } => {
             format!("--image NAME={}", image.image)
         }
+        Mistake::UnknownVariablePlace { .. } => "--set-env WORKLOAD/CONTAINER:KEY=VALUE".to_owned(),
         Mistake::TwoImages(name) => format!("--image {name}=IMAGE once"),
     });
     let hint = hint.collect::<Vec<_>>().join(" ");
@@ -128,7 +141,7 @@ fn mistaken(mistakes: Vec<Mistake>) -> Failure {
 }
 
 /// What could not be read, and what somebody should look at.
-fn report(plan: &Plan, printer: &Printer) {
+fn report(plan: &Plan, settings: &Clone, printer: &Printer) {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for unreadable in &plan.unreadable {
         reasons.entry(&unreadable.why).or_default().push(&unreadable.kind);
@@ -139,6 +152,9 @@ fn report(plan: &Plan, printer: &Printer) {
             kinds.join(", ")
         )));
     }
+    for shortage in plan.shortages.iter().filter(|shortage| shortage.only_in_rollouts) {
+        printer.warn(&printable(&shortage.describe(&settings.policy)));
+    }
     for warning in &plan.warnings {
         printer.warn(&printable(warning));
     }
@@ -147,19 +163,33 @@ fn report(plan: &Plan, printer: &Printer) {
 /// A refused object stops everything, and all are named at once.
 fn refusals(plan: &Plan, settings: &Clone) -> Result<(), Failure> {
     let refused: Vec<_> = plan.refusals().collect();
-    if refused.is_empty() {
+    let short: Vec<String> = plan
+        .shortages
+        .iter()
+        .filter(|shortage| !shortage.only_in_rollouts)
+        .map(|shortage| shortage.describe(&settings.policy))
+        .collect();
+    if refused.is_empty() && short.is_empty() {
         return Ok(());
     }
     let s = if refused.len() == 1 { "" } else { "s" };
-    let what = format!(
-        "{} object{s} of {} cannot be cloned; nothing was written",
-        refused.len(),
-        settings.golden
-    );
+    let what = if refused.is_empty() {
+        format!(
+            "the clone does not fit policy {}; nothing was written",
+            settings.policy
+        )
+    } else {
+        format!(
+            "{} object{s} of {} cannot be cloned; nothing was written",
+            refused.len(),
+            settings.golden
+        )
+    };
     let mut failure = Failure::new(Exit::Refused, what);
     for item in &refused {
         failure = failure.caused_by(format!("{}: {}; remedy: {}", item.id(), item.reason, item.remedy));
     }
+    failure.causes.extend(short);
     Err(match refused.as_slice() {
         [item] => failure.hint(item.remedy.clone()),
         _ => failure.hint(format!(

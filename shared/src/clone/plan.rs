@@ -112,6 +112,7 @@ pub fn plan(
         references: &References::new(snapshot.name(), clone, services, hosts.texts()).without(left_out),
         hosts: &hosts,
         sanitizer: &Sanitizer::new(snapshot.name(), clone, &snapshot.objects),
+        default_pull: survey::default_pull(snapshot),
         mounted: &survey::mounted(snapshot),
         autoscaled: &survey::autoscaled(snapshot, part),
     };

@@ -28,6 +28,7 @@ use super::spec::CloneSpec;
 use crate::admission::is_vendors_group;
 use crate::policy::PreviewPolicySpec;
 use kube::core::DynamicObject;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use config_map::MADE_EVERYWHERE;
@@ -46,6 +47,8 @@ pub(super) struct Context<'a> {
     pub(super) sanitizer: &'a Sanitizer,
     /// The environment's own passwords.
     pub(super) credentials: &'a Credentials,
+    /// What the golden's default ServiceAccount pulls images by.
+    pub(super) default_pull: Option<&'a Value>,
     /// ConfigMaps that some Pod mounts as files.
     pub(super) mounted: &'a BTreeSet<String>,
     /// `Kind/name` of what an autoscaler sizes.
@@ -108,7 +111,7 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
         "ConfigMap" => config_map::rewrite(object, context, notes_ref),
         "Secret" => secret::rewrite(object, context, notes_ref),
         "PersistentVolumeClaim" => claim::rewrite(object, notes_ref),
-        "ServiceAccount" => service_account::rewrite(object, sums, notes_ref),
+        "ServiceAccount" => service_account::rewrite(object, context, sums, notes_ref),
         "RoleBinding" => role_binding::rewrite(object, context, notes_ref),
         _ => {}
     }

@@ -34,6 +34,17 @@ pub(super) fn template(object: &DynamicObject) -> &Value {
         .unwrap_or(&Value::Null)
 }
 
+/// What the default ServiceAccount pulls images by, where that is anything.
+pub(super) fn default_pull(snapshot: &Snapshot) -> Option<&Value> {
+    let mut accounts = snapshot.of("ServiceAccount");
+    let default = accounts.find(|account| name_of(account) == "default")?;
+    let secrets = default.data.get("imagePullSecrets")?;
+    secrets
+        .as_array()
+        .is_some_and(|list| !list.is_empty())
+        .then_some(secrets)
+}
+
 /// ConfigMaps that some Pod mounts as files.
 pub(super) fn mounted(snapshot: &Snapshot) -> BTreeSet<String> {
     let volumes = templates(snapshot)

@@ -3,6 +3,7 @@
 use super::{Permission, schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Secrets: which may be taken along, which stores may be asked, and what nobody can review.
@@ -36,6 +37,12 @@ pub struct Secrets {
 }
 
 impl Secrets {
+    /// What an object lists as `imagePullSecrets` to pull by the policy's; `None` where it has none.
+    pub fn pull_references(&self) -> Option<Value> {
+        let references = self.pull.iter().map(|name| json!({ "name": name }));
+        (!self.pull.is_empty()).then(|| references.collect())
+    }
+
     /// Whether every preview gets a Secret `name` of its own.
     pub fn fans_out(&self, name: &str) -> bool {
         self.tls.iter().chain(&self.pull).any(|fanned| fanned == name)

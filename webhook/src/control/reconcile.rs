@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::error::{Error, failed};
 use super::status::Status;
-use super::{adoption, branches, finish, observe, pods, routes, seal, status, survey};
+use super::{adoption, branches, fan_out, finish, observe, pods, routes, seal, status, survey};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, Pod, ResourceQuota};
@@ -244,6 +244,8 @@ async fn keep(
         if preview.sealed.is_none() && !preview.adopted {
             context.is_new(&preview);
         }
+        // Before any Pod starts: a kubelet that finds no Secret to pull with waits long before it looks again.
+        fan_out::ensure(context, &preview, policy).await?;
         preview.sealed = Some(hash.clone());
         let observed = Observed {
             sealed: true,
@@ -267,6 +269,7 @@ async fn keep(
     if sealed.is_some() {
         if context.is_due(&preview) {
             survey::close_what_opens(context, &preview).await?;
+            fan_out::ensure(context, &preview, policy).await?;
         }
         context.environments.watch(context, &preview);
         preview.branches = branches::ensure(context, &preview, policy).await?;

@@ -95,6 +95,9 @@ async fn write(
     let (namespace, is_new) = namespace(cluster, plan, target, settings, progress, begun).await?;
     progress.begin(&format!("waiting for access to {name}"), 0);
     cluster.wait_for_access(name, &planned).await?;
+    if plan.uses_seed {
+        cluster.keep_seed(name, &settings.spec.seed).await?;
+    }
     let known = if is_new {
         Known::new()
     } else {

@@ -3,10 +3,11 @@
 use super::super::{data, json, yaml};
 use crate::error::Failure;
 use crate::printer::Printer;
-use crate::settings::{Clone, Output};
+use crate::settings::{Clone, PlanOutput};
 use crate::table::table;
 use serde_json::{Value, json};
 use understudy::clone::{Item, Plan, Verdict, Wave};
+use understudy::violation::printable;
 
 /// Stands for what is not shown.
 const HIDDEN: &str = "(not shown)";
@@ -14,9 +15,10 @@ const HIDDEN: &str = "(not shown)";
 /// Writes the plan to stdout.
 pub fn show(plan: &Plan, settings: &Clone, printer: &Printer) -> Result<(), Failure> {
     match settings.output {
-        Output::Table => data(printer, &verdicts(plan)),
-        Output::Json => data(printer, &json(&document(plan, settings))?),
-        Output::Yaml => {
+        PlanOutput::Table => data(printer, &verdicts(plan)),
+        PlanOutput::Wide => data(printer, &format!("{}\n\n{}", verdicts(plan), variables(plan))),
+        PlanOutput::Json => data(printer, &json(&document(plan, settings))?),
+        PlanOutput::Yaml => {
             let namespace =
                 json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": plan.namespace.metadata });
             let mut documents = vec![yaml(&namespace)?];
@@ -59,6 +61,25 @@ fn verdicts(plan: &Plan) -> String {
     )
 }
 
+/// Every variable with who decided what it holds.
+fn variables(plan: &Plan) -> String {
+    let rows = plan.variables.iter().map(|variable| {
+        let by = if variable.rule.is_empty() {
+            variable.decided.to_string()
+        } else {
+            format!("{}: {}", variable.decided, variable.rule)
+        };
+        let value = match (&variable.value, variable.from.as_str()) {
+            (Some(value), "") => value.clone(),
+            (Some(value), from) => format!("{value} ({from})"),
+            (None, from) => format!("{HIDDEN}: {from}"),
+        };
+        let place = format!("{} {}", variable.workload, variable.container);
+        [place, variable.name.clone(), by, printable(&value)]
+    });
+    table(["CONTAINER", "VARIABLE", "DECIDED", "VALUE"], rows)
+}
+
 fn kind(id: &str) -> &str {
     id.split('/').next().unwrap_or_default()
 }
@@ -91,7 +112,7 @@ fn document(plan: &Plan, settings: &Clone) -> Value {
     json!({
         "name": plan.name(), "golden": settings.golden, "policy": settings.policy, "pr": settings.spec.pr,
         "expiresAt": plan.expires_at.to_string(), "hosts": plan.hosts, "url": url(plan),
-        "items": items, "warnings": plan.warnings, "unreadable": unreadable,
+        "items": items, "variables": plan.variables, "warnings": plan.warnings, "unreadable": unreadable,
     })
 }
 

@@ -135,7 +135,13 @@ fn certificates(
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned();
-        if context.policy.secrets.copy.contains(&secret) {
+        let own = &context.policy.hosts.tls_secret;
+        if !own.is_empty() {
+            if secret != *own {
+                fields.insert("secretName".to_owned(), json!(own));
+                notes.change(format!("it is served by the certificate in {own}"));
+            }
+        } else if context.policy.secrets.copy.contains(&secret) {
             sums.usage.uses(&secret, None, format!("{by}, for TLS"));
         } else if fields.remove("secretName").is_some() {
             notes.change("it is served by the ingress controller's own certificate");

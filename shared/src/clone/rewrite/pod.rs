@@ -29,6 +29,7 @@ pub(super) fn rewrite(
     if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
         spec.remove("nodeName");
     }
+    pull(template, context, notes);
     images(template, workload, context, sums, notes);
     notes
         .changes
@@ -38,6 +39,17 @@ pub(super) fn rewrite(
     notes.refusals.extend(branched.outside);
     count(template, by, &mut sums.usage);
     privileges(template, by, context, notes);
+    if let Some(resource) = crate::guardrails::exceeded(template, &context.policy.limits) {
+        notes.refuse(
+            format!(
+                "a container asks for more {resource} than limits.max of policy {} allows",
+                context.policy_name
+            ),
+            format!(
+                "ask for less there, raise spec.limits.max[{resource}], or leave it out with --exclude {by}"
+            ),
+        );
+    }
 }
 
 /// The containers of a Pod template.
@@ -50,6 +62,32 @@ pub(in crate::clone) fn containers(template: &Value) -> impl Iterator<Item = &Va
                 .and_then(Value::as_array)
         })
         .flatten()
+}
+
+/// Pods pull by the policy's Secrets, where the golden's pull by its own; those of the golden's default ServiceAccount are
+/// written out, since the clone's has none.
+fn pull(template: &mut Value, context: &Context<'_>, notes: &mut Notes) {
+    let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let has = |value: Option<&Value>| {
+        value
+            .and_then(Value::as_array)
+            .is_some_and(|list| !list.is_empty())
+    };
+    let by_default = spec
+        .get("serviceAccountName")
+        .and_then(Value::as_str)
+        .is_none_or(|account| account == "default");
+    let inherited = context.default_pull.filter(|_| by_default);
+    if !has(spec.get("imagePullSecrets")) {
+        let Some(inherited) = inherited else { return };
+        spec.insert("imagePullSecrets".to_owned(), inherited.clone());
+    }
+    if let Some(own) = context.policy.secrets.pull_references() {
+        spec.insert("imagePullSecrets".to_owned(), own);
+        notes.change("its images are pulled by the policy's Secrets");
+    }
 }
 
 fn images(template: &mut Value, workload: &str, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {

@@ -1,6 +1,6 @@
 //! ServiceAccounts: without the cloud identity, which would let a preview act as the original.
 
-use super::{Notes, Sums};
+use super::{Context, Notes, Sums};
 use kube::core::DynamicObject;
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ const CLOUD_IDENTITY: [&str; 6] = [
     "azure.workload.identity/service-account-token-expiration",
 ];
 
-pub(super) fn rewrite(object: &mut DynamicObject, sums: &mut Sums, notes: &mut Notes) {
+pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
     let by = format!("ServiceAccount/{}", super::name_of(object));
     if let Some(annotations) = &mut object.metadata.annotations {
         let before = annotations.len();
@@ -29,6 +29,12 @@ pub(super) fn rewrite(object: &mut DynamicObject, sums: &mut Sums, notes: &mut N
     if let Value::Object(fields) = &mut object.data {
         // Tokens of the original's account.
         fields.remove("secrets");
+        if fields.contains_key("imagePullSecrets")
+            && let Some(own) = context.policy.secrets.pull_references()
+        {
+            fields.insert("imagePullSecrets".to_owned(), own);
+            notes.change("images are pulled by the policy's Secrets");
+        }
         let pull = fields
             .get("imagePullSecrets")
             .and_then(Value::as_array)
