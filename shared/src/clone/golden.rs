@@ -126,6 +126,8 @@ pub(super) fn database_behind<'d>(
     golden: &str,
     service: &DynamicObject,
 ) -> Option<&'d Database> {
+    // Of several goldens each knows its own Services.
+    let golden = service.metadata.namespace.as_deref().unwrap_or(golden);
     let own = format!("{}.{golden}.svc", name_of(service));
     let external = service.data.pointer("/spec/externalName").and_then(Value::as_str);
     let matches = |name: &str| {

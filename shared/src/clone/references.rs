@@ -13,6 +13,7 @@ pub(super) struct References {
     clone: String,
     services: BTreeSet<String>,
     left_out: BTreeSet<String>,
+    kept: BTreeSet<String>,
     hosts: BTreeMap<String, String>,
 }
 
@@ -43,6 +44,7 @@ impl References {
             clone: clone.to_owned(),
             services: services.into_iter().collect(),
             left_out: BTreeSet::new(),
+            kept: BTreeSet::new(),
             hosts,
         }
     }
@@ -52,14 +54,24 @@ impl References {
         References { left_out, ..self }
     }
 
+    /// The same, where the Services `kept` keep their names.
+    pub(super) fn keeping(self, kept: BTreeSet<String>) -> Self {
+        References { kept, ..self }
+    }
+
     /// Whether `token` names, in a spelling that is certain, a Service that is no part of the clone.
     fn dangles(&self, token: &str) -> bool {
+        self.names_one_of(&self.left_out, token)
+    }
+
+    /// Whether `token` names one of `services` of the golden.
+    fn names_one_of(&self, services: &BTreeSet<String>, token: &str) -> bool {
+        if services.is_empty() {
+            return false;
+        }
         let canonical = crate::host::canonical(token);
         let mut labels = canonical.strip_suffix(".svc").unwrap_or(&canonical).rsplit('.');
-        labels.next() == Some(&self.golden)
-            && labels
-                .next()
-                .is_some_and(|service| self.left_out.contains(service))
+        labels.next() == Some(&self.golden) && labels.next().is_some_and(|service| services.contains(service))
     }
 
     /// Rewrites every string below `value`; `path` is where it stands.
@@ -164,6 +176,9 @@ impl References {
         let lower = bare.to_ascii_lowercase();
         if assigned && bare == self.golden {
             return Token::Reference(format!("{}{dots}", self.clone));
+        }
+        if self.names_one_of(&self.kept, bare) {
+            return Token::Other;
         }
         if let Some(host) = self.hosts.get(&lower) {
             return Token::Reference(format!("{host}{dots}"));

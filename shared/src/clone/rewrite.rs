@@ -31,9 +31,18 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use config_map::MADE_EVERYWHERE;
 pub(super) use external_secret::target;
 pub(super) use pod::containers;
+pub(super) use secret::in_base64;
+
+/// Whether something puts `object` into every namespace.
+pub(super) fn is_made_everywhere(object: &DynamicObject) -> bool {
+    match kind_of(object) {
+        "ConfigMap" => config_map::MADE_EVERYWHERE.contains(&name_of(object)),
+        "ServiceAccount" => name_of(object) == "default",
+        _ => false,
+    }
+}
 
 /// What rewriting needs to know.
 pub(super) struct Context<'a> {

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
+use std::collections::BTreeSet;
 
 /// A kind that could not be listed. Reported, never skipped in silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,12 @@ pub struct Snapshot {
     pub objects: Vec<DynamicObject>,
     /// Kinds that could not be listed.
     pub unreadable: Vec<Unreadable>,
+    /// Kinds and names that several goldens have.
+    pub collisions: BTreeSet<(String, String)>,
+    /// `apiVersion` and kind of what belongs to the whole cluster, as far as manifests hold any.
+    pub cluster_wide: BTreeSet<(String, String)>,
+    /// Whether the objects come from manifests: whoever clones gives the Secrets among them.
+    pub from_manifests: bool,
 }
 
 impl Snapshot {

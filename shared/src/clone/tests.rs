@@ -3,6 +3,7 @@
 mod credentials;
 mod neighbours;
 mod refusals;
+mod several;
 mod wishes;
 
 use super::*;
@@ -26,7 +27,7 @@ fn shop() -> Snapshot {
             ..ObjectMeta::default()
         },
         objects: serde_json::from_str(include_str!("tests/shop.json")).unwrap(),
-        unreadable: Vec::new(),
+        ..Snapshot::default()
     }
 }
 

@@ -91,6 +91,24 @@ impl<'a> Planner<'a> {
                 Item::unmade(object, Verdict::Refuse, why).remedy(remedy),
             ))
         };
+        let types = object.types.clone().unwrap_or_default();
+        if self
+            .snapshot
+            .cluster_wide
+            .contains(&(types.api_version, types.kind))
+        {
+            return skip("it belongs to the whole cluster, and a clone is one namespace".to_owned());
+        }
+        if self
+            .snapshot
+            .collisions
+            .contains(&(kind.to_owned(), name.to_owned()))
+        {
+            return refuse(
+                "several goldens have one of this kind and name".to_owned(),
+                "clone these goldens apart".to_owned(),
+            );
+        }
         match treatment(group, kind, self.context.policy) {
             Treatment::Make(wave) => Ok(wave),
             Treatment::Skip(reason) | Treatment::SkipUnlessListed(_, reason) => skip(reason.to_owned()),
@@ -112,11 +130,10 @@ impl<'a> Planner<'a> {
     fn belongs_elsewhere(&self, object: &DynamicObject) -> Option<String> {
         let (kind, name, context) = (kind_of(object), name_of(object), self.context);
         let databases = &context.policy.databases;
+        if rewrite::is_made_everywhere(object) {
+            return Some("every namespace gets its own".to_owned());
+        }
         match kind {
-            "ConfigMap" if rewrite::MADE_EVERYWHERE.contains(&name) => {
-                Some("every namespace gets its own".to_owned())
-            }
-            "ServiceAccount" if name == "default" => Some("every namespace gets its own".to_owned()),
             "PersistentVolumeClaim" => {
                 claims::maker(self.snapshot, name).map(|set| format!("StatefulSet {set} makes it again"))
             }

@@ -47,3 +47,12 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
         ));
     }
 }
+
+/// Changes the text that `value` encodes; what is no text stays.
+pub(in crate::clone) fn in_base64(value: &mut Value, change: impl FnOnce(&mut String)) {
+    let bytes = value.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+    if let Some(mut text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
+        change(&mut text);
+        *value = Value::String(BASE64_STANDARD.encode(text));
+    }
+}

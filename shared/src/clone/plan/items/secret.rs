@@ -30,6 +30,23 @@ impl Planner<'_> {
                 format!("ExternalSecret {maker} makes it"),
             );
         }
+        let collides = self
+            .snapshot
+            .collisions
+            .contains(&("Secret".to_owned(), name.to_owned()));
+        if collides && self.sums.usage.is_used(name) {
+            return Item::unmade(
+                object,
+                Verdict::Refuse,
+                "several goldens have one of this kind and name",
+            )
+            .remedy(format!(
+                "clone these goldens apart, or give it with --secret {name}=FILE"
+            ));
+        }
+        if let Some(item) = self.given_by_manifests(object) {
+            return item;
+        }
         if context.policy.secrets.copy.iter().any(|copied| copied == name) && !is_guardrail(object) {
             return match context.spec.selection.leaves_out(object) {
                 Some(reason) => Item::unmade(object, Verdict::Skip, reason),
@@ -53,6 +70,18 @@ impl Planner<'_> {
             }
             _ => item,
         }
+    }
+
+    /// A Secret that stands in the manifests a clone is made of, where the clone uses it.
+    fn given_by_manifests(&mut self, object: &DynamicObject) -> Option<Item> {
+        if !self.snapshot.from_manifests || !self.sums.usage.is_used(name_of(object)) {
+            return None;
+        }
+        if let Some(reason) = self.context.spec.selection.leaves_out(object) {
+            return Some(Item::unmade(object, Verdict::Skip, reason));
+        }
+        let made = self.context.sanitizer.object(object);
+        Some(self.carry_over(object, made, Wave::Config, "the manifests give it"))
     }
 
     /// Secrets that are given or referred to, of which no object was read: the list was refused, or there is none.
