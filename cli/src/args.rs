@@ -113,9 +113,12 @@ pub enum Verb {
 /// `understudy clone`.
 #[derive(Debug, Args)]
 pub struct Clone {
-    /// The golden namespace
-    #[arg(required_unless_present = "spec")]
-    pub golden: Option<String>,
+    /// The golden namespace; of several the first one names the clone, and the others move in with it
+    #[arg(required_unless_present = "spec", value_name = "GOLDEN")]
+    pub goldens: Vec<String>,
+    /// Clone the manifests below a directory instead of what runs; - reads what helm template or kustomize build write
+    #[arg(long, value_name = "DIR|-")]
+    pub from_dir: Option<PathBuf>,
     /// Number of the pull request; the preview is called GOLDEN-pr-NUMBER
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), required_unless_present_any = ["name", "spec"])]
     pub pr: Option<u64>,

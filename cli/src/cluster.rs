@@ -15,7 +15,7 @@ pub use apply::{Known, Outcome};
 pub use connect::connect;
 pub use failure::{explain, not_found};
 pub use inspect::{CONFIGURATION, HOME, Inspection, LEADER, Right, SERVICE, Trial};
-pub use read::{Existing, Workloads};
+pub use read::{Existing, Installed, Workloads};
 pub use seen::Seen;
 pub use world::as_charted;
 

@@ -27,8 +27,12 @@ pub struct Connection {
 /// What `clone` is to do.
 #[derive(Clone, Debug)]
 pub struct Clone {
-    /// The golden namespace.
+    /// The golden namespace that names the clone.
     pub golden: String,
+    /// Goldens whose objects move in with it.
+    pub others: Vec<String>,
+    /// Where manifests are read from instead of the goldens; `-` is stdin.
+    pub from_dir: Option<PathBuf>,
     /// What the clone is to be.
     pub spec: CloneSpec,
     /// The policy.

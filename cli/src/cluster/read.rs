@@ -9,7 +9,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{Api, ListParams};
 use kube::core::{DynamicObject, TypeMeta};
 use kube::discovery::{ApiCapabilities, ApiResource, Discovery, Scope, verbs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use understudy::clone::{Snapshot, Unreadable};
 use understudy::keys;
 use understudy::policy::{PreviewPolicy, PreviewPolicySpec};
@@ -22,6 +22,10 @@ const PAGE: u32 = 500;
 pub struct Installed {
     /// Every namespaced resource that can be listed.
     pub listable: Vec<ApiResource>,
+    /// Everything that is served, in every version.
+    pub served: Resources,
+    /// `apiVersion` and kind of what belongs to no namespace.
+    pub cluster_wide: BTreeSet<(String, String)>,
     /// Every policy by name.
     pub policies: BTreeMap<String, PreviewPolicySpec>,
 }
@@ -65,8 +69,22 @@ impl Cluster {
             .filter(|(resource, capabilities)| resource.group != "events.k8s.io" && is_listable(capabilities))
             .map(|(resource, _)| resource)
             .collect();
+        let (mut served, mut cluster_wide) = (Resources::new(), BTreeSet::new());
+        for group in discovery.groups() {
+            for version in group.versions() {
+                for (resource, capabilities) in group.versioned_resources(version) {
+                    let types = (resource.api_version.clone(), resource.kind.clone());
+                    match capabilities.scope {
+                        Scope::Namespaced => drop(served.insert(types, resource)),
+                        Scope::Cluster => drop(cluster_wide.insert(types)),
+                    }
+                }
+            }
+        }
         Ok(Installed {
             listable,
+            served,
+            cluster_wide,
             policies: self.policies().await?,
         })
     }

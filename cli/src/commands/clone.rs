@@ -5,6 +5,7 @@
 
 mod carry_out;
 mod render;
+mod source;
 mod target;
 
 use super::wait;
@@ -30,7 +31,6 @@ pub async fn run(cluster: &Cluster, mut settings: Clone, printer: &Printer) -> R
     progress.begin(&format!("reading {}", settings.golden), 0);
     let installed = cluster.installed().await?;
     let policy = policy(&installed.policies, &settings)?;
-    let golden = cluster.golden(&settings.golden).await?;
     let existing = cluster.namespace(&settings.spec.name).await?;
     let target = target::check(existing, &settings)?;
     settings.spec.seed = match &target {
@@ -38,12 +38,11 @@ pub async fn run(cluster: &Cluster, mut settings: Clone, printer: &Printer) -> R
         Target::New => None,
     }
     .unwrap_or_else(seed);
-    let (snapshot, resources) = cluster.snapshot(golden, &installed, &policy.secrets.copy).await?;
-    // Whoever may not list namespaces still knows this one.
-    let goldens = cluster
-        .goldens()
-        .await
-        .unwrap_or_else(|_| vec![settings.golden.clone()]);
+    let (snapshot, resources) = source::read(cluster, &installed, policy, &settings).await?;
+    // Whoever may not list namespaces still knows these.
+    let mut goldens = cluster.goldens().await.unwrap_or_default();
+    goldens.push(settings.golden.clone());
+    goldens.extend(settings.others.iter().cloned());
     let rules = Rules {
         policy_name: &settings.policy,
         policy,

@@ -74,9 +74,21 @@ impl Clone {
             .as_deref()
             .and_then(|text| mistakes.parse::<Lifetime>("--ttl", text));
         let timeout = mistakes.parse::<Lifetime>("--timeout", &args.timeout);
-        let golden = args.golden.unwrap_or_default();
-        if !names::is_dns_label(&golden) {
-            mistakes.keep("the golden", &golden, "is no namespace's name");
+        let mut goldens = args.goldens.into_iter();
+        let golden = goldens.next().unwrap_or_default();
+        let others: Vec<String> = goldens.collect();
+        for golden in std::iter::once(&golden).chain(&others) {
+            if !names::is_dns_label(golden) {
+                mistakes.keep("the golden", golden, "is no namespace's name");
+            }
+        }
+        if let Some(twice) = others.iter().find(|other| **other == golden) {
+            mistakes.keep("the golden", twice, "is named twice");
+        }
+        if args.from_dir.is_some() && !others.is_empty() {
+            mistakes
+                .0
+                .push("--from-dir takes the place of one golden, and several are named".to_owned());
         }
         let name = match (&args.name, args.pr) {
             (Some(name), _) => name.clone(),
@@ -102,6 +114,8 @@ impl Clone {
                 seed: Seed::default(),
             },
             golden,
+            others,
+            from_dir: args.from_dir,
             policy: args.policy.unwrap_or_else(|| keys::DEFAULT_POLICY.to_owned()),
             wait: timeout.filter(|_| args.wait).map(duration),
             dry_run: args.dry_run,
@@ -114,7 +128,7 @@ impl Clone {
 /// The command that goes on where this one stops. Values that may be secrets are left to whoever types it again.
 fn again(args: &args::Clone) -> String {
     let mut words = vec!["understudy clone".to_owned()];
-    words.extend(args.golden.clone());
+    words.extend(args.goldens.clone());
     let mut option =
         |flag: &str, value: Option<String>| words.extend(value.map(|value| format!("{flag} {value}")));
     option("--pr", args.pr.map(|pr| pr.to_string()));
@@ -122,6 +136,10 @@ fn again(args: &args::Clone) -> String {
     option(
         "--spec",
         args.spec.as_ref().map(|path| path.display().to_string()),
+    );
+    option(
+        "--from-dir",
+        args.from_dir.as_ref().map(|path| path.display().to_string()),
     );
     option("--policy", args.policy.clone());
     option("--ttl", args.ttl.clone());

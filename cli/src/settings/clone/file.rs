@@ -4,7 +4,7 @@ use crate::args;
 use crate::error::{Exit, Failure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A CloneSpec. Flags add to its lists and win over its single values.
 #[derive(Debug, Default, Deserialize)]
@@ -13,7 +13,9 @@ pub(super) struct File {
     #[serde(rename = "apiVersion")]
     api_version: String,
     kind: String,
-    golden: Option<String>,
+    #[serde(default)]
+    goldens: Vec<String>,
+    from_dir: Option<PathBuf>,
     pr: Option<u64>,
     name: Option<String>,
     policy: Option<String>,
@@ -68,7 +70,10 @@ fn without_text(message: &str) -> String {
 impl File {
     /// `args` on top of what the file says.
     pub(super) fn under(self, mut args: args::Clone) -> args::Clone {
-        args.golden = args.golden.or(self.golden);
+        if args.goldens.is_empty() {
+            args.goldens = self.goldens;
+        }
+        args.from_dir = args.from_dir.or(self.from_dir);
         // A name or a number that is typed takes the place of both.
         if args.pr.is_none() && args.name.is_none() {
             (args.pr, args.name) = (self.pr, self.name);
@@ -118,7 +123,7 @@ mod tests {
         }
     }
 
-    const FILE: &str = "apiVersion: understudy.dev/v1alpha1\nkind: CloneSpec\ngolden: shop\npr: 7\nttl: 2h\n\
+    const FILE: &str = "apiVersion: understudy.dev/v1alpha1\nkind: CloneSpec\ngoldens: [shop]\npr: 7\nttl: 2h\n\
         images: {web: 'web:1', api: 'api:1'}\nenv: {web/app: {FLAG: 'on', MODE: slow}}\nexclude: [Job]\nselector: {tier: web}\n";
 
     #[test]
@@ -127,8 +132,8 @@ mod tests {
             "understudy clone --spec x --pr 8 --image web=web:2 --exclude CronJob --set-env web/app:FLAG=off",
         ));
         assert_eq!(
-            (args.golden.as_deref(), args.pr, args.ttl.as_deref()),
-            (Some("shop"), Some(8), Some("2h"))
+            (args.goldens.join(" "), args.pr, args.ttl.as_deref()),
+            ("shop".to_owned(), Some(8), Some("2h"))
         );
         assert_eq!(args.images, ["web=web:2", "api=api:1"]);
         assert_eq!(
