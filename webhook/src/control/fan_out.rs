@@ -84,27 +84,15 @@ async fn copy(api: &Api<Secret>, original: Secret, there: Option<Secret>) -> Res
         ..Secret::default()
     };
     let name = wanted.metadata.name.clone().unwrap_or_default();
-    match there {
-        Some(there) if there.data == wanted.data && there.type_ == wanted.type_ => Ok(()),
-        Some(there) if there.type_ == wanted.type_ => {
-            let metadata = ObjectMeta {
-                resource_version: there.metadata.resource_version,
-                ..wanted.metadata.clone()
-            };
-            let newer = Secret { metadata, ..wanted };
-            let replaced = api.replace(&name, &PostParams::default(), &newer).await;
-            replaced.map(drop).map_err(failed("renew a copied Secret"))
+    if let Some(there) = there {
+        if there.data == wanted.data && there.type_ == wanted.type_ {
+            return Ok(());
         }
-        // A type cannot change.
-        Some(there) => {
-            let uid = there.metadata.uid.unwrap_or_default();
-            remove(api, &name, &uid, "replace a copied Secret")
-                .await
-                .map(drop)
-        }
-        None => match api.create(&PostParams::default(), &wanted).await {
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-            made => made.map(drop).map_err(failed("copy a Secret")),
-        },
+        let uid = there.metadata.uid.unwrap_or_default();
+        remove(api, &name, &uid, "replace a copied Secret").await?;
+    }
+    match api.create(&PostParams::default(), &wanted).await {
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        made => made.map(drop).map_err(failed("copy a Secret")),
     }
 }
