@@ -24,8 +24,8 @@ pub enum Mistake {
         /// Its limits.
         limits: Box<LifetimeLimits>,
     },
-    /// No container or workload has the name before the `=`.
-    #[error("--image {image}: the golden has no container or workload called {name}; it has {known}", name = image.name)]
+    /// No container, workload or image repository has the name before the `=`.
+    #[error("--image {image}: the golden has no container, workload or repository called {name}; it has {known}", name = image.name)]
     UnknownImage {
         /// What was asked for.
         image: ImageOverride,
