@@ -59,9 +59,7 @@ pub fn plan(container: &Value, environment: &Environment, databases: &[Database]
     for (at, variable) in variables.into_iter().enumerate() {
         let in_family = families.becomes.remove(&at);
         let part = in_family.map(|(database, rewritten)| (database, rewritten, Vec::new()));
-        let Some((database, rewritten, dropped)) =
-            meaning(variable, written(container, variable), databases).or(part)
-        else {
+        let Some((database, rewritten, dropped)) = meaning(container, variable, databases).or(part) else {
             continue;
         };
         if matches!(rewritten, Rewritten::Composed(_)) {
@@ -98,6 +96,14 @@ pub fn plan(container: &Value, environment: &Environment, databases: &[Database]
 /// Variables of `container` that bear the name of a part of some branch of `databases` and are not that part: a composed
 /// connection would take them for it.
 pub fn shadows(container: &Value, databases: &[Database]) -> Vec<String> {
+    let entries = container["env"].as_array().into_iter().flatten();
+    let named = entries.filter_map(|entry| Some((entry, entry["name"].as_str()?)));
+    let mut ours = named
+        .filter(|(_, name)| name.starts_with(connection::PREFIX))
+        .peekable();
+    if ours.peek().is_none() {
+        return Vec::new();
+    }
     let parts = || {
         databases
             .iter()
@@ -106,14 +112,11 @@ pub fn shadows(container: &Value, databases: &[Database]) -> Vec<String> {
     let names: BTreeSet<String> = parts()
         .map(|(database, part, _)| connection::variable(&database.name, part))
         .collect();
-    let entries = container["env"].as_array().into_iter().flatten();
-    let named = entries.filter(|entry| entry["name"].as_str().is_some_and(|name| names.contains(name)));
-    let shadowing = named.filter(|entry| {
-        !parts().any(|(database, part, key)| **entry == part_entry(&database.name, part, key))
+    let shadowing = ours.filter(|(entry, name)| {
+        names.contains(*name)
+            && !parts().any(|(database, part, key)| **entry == part_entry(&database.name, part, key))
     });
-    shadowing
-        .filter_map(|entry| entry["name"].as_str().map(str::to_owned))
-        .collect()
+    shadowing.map(|(_, name)| name.to_owned()).collect()
 }
 
 /// The text of a variable in the manifest, where it refers to others.
@@ -124,8 +127,8 @@ fn written<'v>(container: &'v Value, variable: &Variable) -> Option<&'v str> {
 
 /// The branch that `variable` means, what it becomes, and the options dropped on the way.
 fn meaning<'d>(
+    container: &Value,
     variable: &Variable,
-    written: Option<&str>,
     databases: &'d [Database],
 ) -> Option<(&'d Database, Rewritten, Vec<String>)> {
     let value = variable.value.as_deref().map(host::tidy);
@@ -133,6 +136,7 @@ fn meaning<'d>(
     if let Some(connection) = &parsed
         && let Some(database) = connection::meant(databases, connection)
     {
+        let written = written(container, variable);
         let (rewritten, dropped) = connection::rewrite(connection, &database.name, written);
         return Some((database, rewritten, dropped));
     }

@@ -11,6 +11,7 @@ mod rewrite;
 pub mod split;
 
 pub use parse::{Connection, Flavour, Host};
+pub(crate) use rewrite::PREFIX;
 pub use rewrite::{PARTS, Rewritten, rewrite, variable};
 
 use crate::host;

@@ -185,11 +185,17 @@ pub fn references(container: &Value) -> Vec<Reference> {
 /// Resolves the environment of `container` in `pod`.
 pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environment {
     let mut environment = Environment::default();
-    let mut known = BTreeMap::new();
     let mut room = ENVIRONMENT_LIMIT;
     for source in list(container, "envFrom") {
-        from_source(source, sources, &mut known, &mut environment, &mut room);
+        from_source(source, sources, &mut environment, &mut room);
     }
+    // Few containers have a variable that refers to another.
+    let refers = list(container, "env").any(|entry| text(entry, "value").contains("$("));
+    let mut known = if refers {
+        environment.values()
+    } else {
+        BTreeMap::new()
+    };
     for (index, entry) in list(container, "env").enumerate() {
         if room == 0 {
             break;
@@ -215,7 +221,9 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
         };
         if let Some(value) = &value {
             room = room.saturating_sub(name.len() + value.len());
-            known.insert(name.clone(), value.clone());
+            if refers {
+                known.insert(name.clone(), value.clone());
+            }
         }
         environment.variables.push(Variable {
             name,
@@ -237,7 +245,6 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
 fn from_source(
     source: &Value,
     sources: &dyn Sources,
-    known: &mut BTreeMap<String, String>,
     environment: &mut Environment,
     room: &mut usize,
 ) {
@@ -253,7 +260,6 @@ fn from_source(
                 }
                 *room = room.saturating_sub(prefix.len() + key.len() + value.len());
                 let name = format!("{prefix}{key}");
-                known.insert(name.clone(), value.clone());
                 let origin = Origin::Key(reference.clone(), key.clone());
                 environment.variables.push(Variable {
                     name,

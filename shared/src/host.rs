@@ -6,12 +6,14 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A host in the one spelling that comparisons use: lower case, no trailing dot, Services as `name.namespace.svc`.
-pub fn canonical(host: &str) -> String {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    match service_namespace_end(&host) {
-        Some(end) => host[..end].to_owned(),
-        None => host,
+pub fn canonical(host: &str) -> Cow<'_, str> {
+    let host = host.trim_end_matches('.');
+    if !host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(&host[..end(host)]);
     }
+    let mut lower = host.to_ascii_lowercase();
+    lower.truncate(end(&lower));
+    Cow::Owned(lower)
 }
 
 /// The namespace that a host leads into: `db.shop.svc…`, `db.shop`, `db-0.db.shop` and `10-0-0-1.shop.pod` all lead into
@@ -42,6 +44,10 @@ pub(crate) fn namespace_of(host: &str) -> Option<&str> {
 /// Sources: <https://url.spec.whatwg.org/#concept-basic-url-parser>, <https://www.unicode.org/reports/tr46/>.
 pub fn tidy(value: &str) -> Cow<'_, str> {
     let trimmed = unwrapped(value);
+    // Most values are plain, and this is asked of every one.
+    if trimmed.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Cow::Borrowed(trimmed);
+    }
     let folded = |c: char| matches!(c, '\t' | '\r' | '\n') || is_ignored(c) || plain(c) != c;
     if !trimmed.contains(folded) {
         return Cow::Borrowed(trimmed);
@@ -82,38 +88,39 @@ fn plain(c: char) -> char {
 /// Whether `host` is what `pattern` means; `*.x` stands for everything below `x`.
 pub fn matches(pattern: &str, host: &str) -> bool {
     let (pattern, host) = (canonical(pattern), canonical(host));
-    let two = |text: &str| text.split('.').count() == 2;
-    let short = |text: &str| two(text).then(|| format!("{text}.svc"));
-    let spellings = |text: String| [short(&text), Some(text)];
-    spellings(host)
-        .into_iter()
-        .flatten()
-        .any(|host| match pattern.strip_prefix("*.") {
-            Some(parent) => host
-                .strip_suffix(parent)
-                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
-            None => spellings(pattern.clone())
-                .into_iter()
-                .flatten()
-                .any(|pattern| host == pattern),
-        })
+    let below = |parent: &str, host: &str| {
+        host.strip_suffix(parent)
+            .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+    };
+    match pattern.strip_prefix("*.") {
+        Some(parent) => below(parent, &host) || (is_pair(&host) && below(parent, &format!("{host}.svc"))),
+        None => host == pattern || is_short_for(&host, &pattern) || is_short_for(&pattern, &host),
+    }
 }
 
-/// Whether `host` says itself that it leads to a Service or a Pod: `db.shop.svc`, `10-0-0-1.shop.pod`.
-pub fn is_spelt_out(host: &str) -> bool {
-    let canonical = canonical(host);
+/// Whether a host in canonical spelling has two labels: a name of the internet, or a Service and its namespace.
+pub(crate) fn is_pair(canonical: &str) -> bool {
+    canonical.bytes().filter(|byte| *byte == b'.').count() == 1
+}
+
+fn is_short_for(pair: &str, service: &str) -> bool {
+    is_pair(pair) && service.strip_suffix(".svc") == Some(pair)
+}
+
+/// Whether a host in canonical spelling says itself that it leads to a Service or a Pod: `db.shop.svc`, `10-0-0-1.shop.pod`.
+pub(crate) fn is_spelt_out(canonical: &str) -> bool {
     let dots = canonical.bytes().filter(|byte| *byte == b'.').count();
     dots > 1 && (canonical.ends_with(".svc") || canonical.ends_with(".pod"))
 }
 
-/// The Service that `host` may name: its name, and its namespace where one is written.
-pub fn service(host: &str) -> Option<(String, Option<String>)> {
-    let host = canonical(host);
-    let host = host.strip_suffix(".svc").unwrap_or(&host);
-    match host.split('.').collect::<Vec<_>>().as_slice() {
-        [name] if !name.is_empty() => Some(((*name).to_owned(), None)),
-        [.., name, namespace] => Some(((*name).to_owned(), Some((*namespace).to_owned()))),
-        _ => None,
+/// The Service that a host in canonical spelling may name: its name, and its namespace where one is written.
+pub fn service(canonical: &str) -> Option<(&str, Option<&str>)> {
+    let host = canonical.strip_suffix(".svc").unwrap_or(canonical);
+    let mut labels = host.rsplit('.');
+    let last = labels.next()?;
+    match labels.next() {
+        Some(name) => Some((name, Some(last))),
+        None => (!last.is_empty()).then_some((last, None)),
     }
 }
 
@@ -172,22 +179,25 @@ pub fn numeric(host: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(high | last))
 }
 
-/// Where `name.namespace.svc` ends in a longer spelling such as `name.namespace.svc.cluster.local`.
-fn service_namespace_end(host: &str) -> Option<usize> {
+/// Where `name.namespace.svc` ends in a longer spelling such as `name.namespace.svc.cluster.local`; else the whole length.
+fn end(host: &str) -> usize {
     if host.ends_with(".svc") || host.ends_with(".pod") {
-        return None;
+        return host.len();
     }
     // The last one: a Service may be called `svc` or `pod` itself.
-    let at = [".svc.", ".pod."]
-        .into_iter()
-        .filter_map(|kind| host.rfind(kind))
-        .max()?;
-    host[..at].contains('.').then_some(at + ".svc".len())
+    let mut dots = host.rmatch_indices('.').map(|(at, _)| at);
+    let kind = dots.find(|at| matches!(host.get(at + 1..at + 5), Some("svc." | "pod.")));
+    kind.filter(|at| host[..*at].contains('.'))
+        .map_or(host.len(), |at| at + ".svc".len())
 }
 
 /// The parts of a URL that name hosts, where `text` is one and no reading of it could see others: without user, password and
 /// path, in which a host is only a word. Anything else as it is.
 pub fn of_url(text: &str) -> Cow<'_, str> {
+    // Most texts are no URL, and this is asked of every one.
+    if !text.contains("://") {
+        return Cow::Borrowed(text);
+    }
     let Some((scheme, rest)) = text.split_once("//").filter(|(scheme, _)| scheme.ends_with(':')) else {
         return Cow::Borrowed(text);
     };
@@ -226,13 +236,16 @@ impl Candidate<'_> {
 
 /// The parts of `text` that may be hosts: its runs of the characters that hosts are made of.
 pub fn candidates(text: &str) -> impl Iterator<Item = Candidate<'_>> {
-    let host_char = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
+    // All of them are ASCII, so that no run begins or ends inside a character.
+    let in_host = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
-            let start = at + text[at..].find(host_char)?;
-            let end = text[start..]
-                .find(|c| !host_char(c))
+            let bytes = text.as_bytes();
+            let start = at + bytes[at..].iter().position(in_host)?;
+            let end = bytes[start..]
+                .iter()
+                .position(|byte| !in_host(byte))
                 .map_or(text.len(), |length| start + length);
             at = end;
             let part = &text[start..end];

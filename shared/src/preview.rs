@@ -6,6 +6,7 @@ use crate::phase::Phase;
 use crate::policy::{self, Database, PreviewPolicySpec};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -172,23 +173,20 @@ impl Preview {
     }
 
     /// The databases of `policy` that this preview branches.
-    pub fn branched(&self, policy: &PreviewPolicySpec) -> Vec<Database> {
-        policy
-            .databases
-            .iter()
-            .filter(|database| self.databases.includes(&database.name))
-            .cloned()
-            .collect()
+    pub fn branched<'p>(&self, policy: &'p PreviewPolicySpec) -> Cow<'p, [Database]> {
+        let chosen = |database: &&Database| self.databases.includes(&database.name);
+        match self.databases {
+            Selection::All => Cow::Borrowed(&policy.databases),
+            Selection::Named(_) => policy.databases.iter().filter(chosen).cloned().collect(),
+        }
     }
 
     /// The databases of `policy` whose branch is not ready yet.
     pub fn unready(&self, policy: &PreviewPolicySpec) -> Vec<String> {
         let ready = |name: &String| self.branches.get(name) == Some(&BranchState::Ready);
-        self.branched(policy)
-            .into_iter()
-            .map(|database| database.name)
-            .filter(|name| !ready(name))
-            .collect()
+        let branched = self.branched(policy);
+        let names = branched.iter().map(|database| &database.name);
+        names.filter(|name| !ready(name)).cloned().collect()
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Protected {
     addresses: BTreeMap<IpAddr, String>,
     /// The Services of protected namespaces, as `name.namespace`.
     services: BTreeSet<String>,
+    /// Whether any of the addresses is in the sixth version of the protocol, which free text spells in many ways.
+    has_ipv6: bool,
 }
 
 impl Protected {
@@ -57,19 +59,20 @@ impl Protected {
                 protected.services.insert(full);
             }
         }
+        protected.has_ipv6 = protected.addresses.keys().any(IpAddr::is_ipv6);
         protected
     }
 
     fn host(&mut self, pattern: &str) {
         if let Some(parent) = pattern.strip_prefix("*.") {
-            self.parents.insert(host::canonical(parent));
+            self.parents.insert(host::canonical(parent).into_owned());
         } else {
             let canonical = host::canonical(pattern);
             // `db.shop` may mean the Service; which of the two a resolver takes is its search list's choice.
-            if canonical.split('.').count() == 2 {
+            if host::is_pair(&canonical) {
                 self.hosts.insert(format!("{canonical}.svc"), pattern.to_owned());
             }
-            self.hosts.insert(canonical, pattern.to_owned());
+            self.hosts.insert(canonical.into_owned(), pattern.to_owned());
         }
     }
 
@@ -86,46 +89,39 @@ impl Protected {
     /// Why `host` is out of bounds by its spelling or its address, as the end of the sentence "`host` is …"; `None` when
     /// it is not.
     pub fn why(&self, host: &str) -> Option<String> {
+        self.why_spelt(host, &host::canonical(host))
+    }
+
+    /// The same, with its canonical spelling at hand.
+    fn why_spelt(&self, host: &str, canonical: &str) -> Option<String> {
         if let Some(address) = host::address(host) {
             let service = self.addresses.get(&address);
             return service
                 .map(|service| format!("the address of Service {service} in a protected namespace"))
-                .or_else(|| self.listed(host, &host::canonical(host)));
+                .or_else(|| self.listed(host, canonical));
         }
-        let canonical = host::canonical(host);
-        let led = host::namespace_of(&canonical).filter(|name| self.has_namespace(name));
+        let led = host::namespace_of(canonical).filter(|name| self.has_namespace(name));
         // `shop` and `app` are namespaces and words that hosts of the internet end in. Two labels are a Service by the search
         // list of every Pod; more are one if they say so, or if there is such a Service.
-        let two = canonical.bytes().filter(|byte| *byte == b'.').count() == 1;
-        if let Some(namespace) =
-            led.filter(|_| two || host::is_spelt_out(host) || self.has_service(&canonical))
-        {
+        let is_service =
+            || host::is_pair(canonical) || host::is_spelt_out(canonical) || self.has_service(canonical);
+        if let Some(namespace) = led.filter(|_| is_service()) {
             return Some(format!("in the protected namespace {namespace}"));
         }
-        self.listed(host, &canonical)
-    }
-
-    /// The same for a part of a text that need not be a host at all: only what is certainly meant.
-    fn why_unplaced(&self, host: &str) -> Option<String> {
-        let canonical = host::canonical(host);
-        if host::address(host).is_some() || self.has_service(&canonical) {
-            return self.why(host);
-        }
-        self.listed(host, &canonical)
+        self.listed(host, canonical)
     }
 
     /// Whether the last two labels of a host in canonical spelling name a Service of a protected namespace.
     fn has_service(&self, canonical: &str) -> bool {
         let name = canonical.strip_suffix(".svc").unwrap_or(canonical);
-        let mut labels = name.rsplitn(3, '.');
-        let pair = labels.next().zip(labels.next());
-        pair.is_some_and(|(namespace, service)| self.services.contains(&format!("{service}.{namespace}")))
+        let mut dots = name.rmatch_indices('.').map(|(at, _)| at);
+        let (last, before) = (dots.next(), dots.next());
+        last.is_some() && self.services.contains(&name[before.map_or(0, |at| at + 1)..])
     }
 
     /// Why a policy's list of hosts puts `host` out of bounds.
     fn listed(&self, host: &str, canonical: &str) -> Option<String> {
-        let two = canonical.bytes().filter(|byte| *byte == b'.').count() == 1;
-        let service = two.then(|| format!("{canonical}.svc"));
+        let service = host::is_pair(canonical).then(|| format!("{canonical}.svc"));
         let said = |pattern: &str| {
             if pattern == host {
                 "a protected host".to_owned()
@@ -173,13 +169,12 @@ impl Protected {
 
     /// Whether `host` names a Service that there is in a protected namespace, or is listed as it stands.
     pub fn knows(&self, host: &str) -> bool {
-        let canonical = host::canonical(host);
-        self.has_service(&canonical) || self.listed(host, &canonical).is_some()
+        self.knows_spelt(host, &host::canonical(host))
     }
 
-    /// The addresses of protected Services in the sixth version of the protocol, which free text spells in many ways.
-    fn has_ipv6(&self) -> bool {
-        self.addresses.keys().any(IpAddr::is_ipv6)
+    /// The same, with its canonical spelling at hand.
+    fn knows_spelt(&self, host: &str, canonical: &str) -> bool {
+        self.has_service(canonical) || self.listed(host, canonical).is_some()
     }
 
     /// Where the Services of `namespace` lead that are aliases of something protected, by name.

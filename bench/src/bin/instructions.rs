@@ -4,6 +4,7 @@
 //! many, so that the start cancels out. `--write` stores what was counted, `--profile NAME` says where it goes.
 
 use anyhow::{Context, Result, bail, ensure};
+use mimalloc::MiMalloc;
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,10 @@ use std::sync::Mutex;
 use std::thread::{self, available_parallelism};
 use understudy::admission::{self, Facts};
 use understudy_bench::{Sample, Size, facts};
+
+/// That of `serve`.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A change beyond this is one that somebody made.
 const TOLERANCE: f64 = 0.03;

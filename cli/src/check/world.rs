@@ -111,7 +111,7 @@ impl World {
         };
         if let Some(policy) = self.policies.get(&preview.policy) {
             let notes = metadata.annotations.get_or_insert_default();
-            for database in preview.branched(policy) {
+            for database in preview.branched(policy).iter() {
                 notes.insert(keys::database_state(&database.name), "ready".to_owned());
             }
             let wanted = guardrails::desired(&preview, policy, &self.installation.namespace);

@@ -82,28 +82,29 @@ impl<'t> Connection<'t> {
 
     fn parse_url(text: &'t str) -> Option<Self> {
         let colon = text.find(':')?;
-        let (flavour, scheme_end) = match text[..colon].to_ascii_lowercase().as_str() {
-            "postgres" | "postgresql" => (Flavour::Plain, colon),
-            "postgis" => (Flavour::Driver, colon),
-            "jdbc" => {
-                let rest = &text[colon + 1..];
-                let inner = rest.find(':')?;
-                rest[..inner]
-                    .eq_ignore_ascii_case("postgresql")
-                    .then_some((Flavour::Jdbc, colon + 1 + inner))?
-            }
+        let scheme = &text[..colon];
+        let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+        let (flavour, scheme_end) = if is("postgres") || is("postgresql") {
+            (Flavour::Plain, colon)
+        } else if is("postgis") {
+            (Flavour::Driver, colon)
+        } else if is("jdbc") {
+            let rest = &text[colon + 1..];
+            let inner = rest.find(':')?;
+            rest[..inner]
+                .eq_ignore_ascii_case("postgresql")
+                .then_some((Flavour::Jdbc, colon + 1 + inner))?
+        } else if is("r2dbc") || is("r2dbcs") {
             // R2DBC: <https://r2dbc.io/spec/1.0.0.RELEASE/spec/html/#overview.connection.url>.
-            "r2dbc" | "r2dbcs" => {
-                let end = text.find("//")?.checked_sub(1)?;
-                let mut drivers = text.get(colon + 1..end)?.split(':');
-                let known = drivers.any(|driver| matches!(driver, "postgresql" | "postgres"));
-                known.then_some((Flavour::Driver, end))?
-            }
-            scheme => {
-                let (base, driver) = scheme.split_once('+')?;
-                let known = matches!(base, "postgres" | "postgresql" | "postgis") && !driver.is_empty();
-                known.then_some((Flavour::Driver, colon))?
-            }
+            let end = text.find("//")?.checked_sub(1)?;
+            let mut drivers = text.get(colon + 1..end)?.split(':');
+            let known = drivers.any(|driver| matches!(driver, "postgresql" | "postgres"));
+            known.then_some((Flavour::Driver, end))?
+        } else {
+            let (base, driver) = scheme.split_once('+')?;
+            let is = |name: &&str| base.eq_ignore_ascii_case(name);
+            let known = ["postgres", "postgresql", "postgis"].iter().any(is) && !driver.is_empty();
+            known.then_some((Flavour::Driver, colon))?
         };
         let after = &text[scheme_end + 1..];
         let (head, rest) = match after.strip_prefix("//") {

@@ -88,12 +88,12 @@ pub const PARTS: [(&str, &str); 5] = [
     ("DBNAME", "dbname"),
 ];
 
+/// What the names of all variables of [`PARTS`] begin with.
+pub(crate) const PREFIX: &str = "UNDERSTUDY_";
+
 /// The variable for one of [`PARTS`] of policy database `name`: `UNDERSTUDY_APP_USER`.
 pub fn variable(name: &str, part: &str) -> String {
-    format!(
-        "UNDERSTUDY_{}_{part}",
-        name.to_ascii_uppercase().replace('-', "_")
-    )
+    format!("{PREFIX}{}_{part}", name.to_ascii_uppercase().replace('-', "_"))
 }
 
 /// What `connection` becomes on the branch of policy database `name`, and the options that were dropped.

@@ -74,12 +74,24 @@ const WORDS: &[(&str, Part)] = &[
 /// The families a variable may belong to, in capitals, and its part in each: `APP_DB_NAME` may be the name of `APP_DB_` and
 /// of `APP_`.
 pub fn parts(name: &str) -> impl Iterator<Item = (String, Part)> {
-    let name = name.to_ascii_uppercase().replace(['.', '-'], "_");
     WORDS.iter().filter_map(move |(word, part)| {
-        let family = name.strip_suffix(word)?;
+        let (family, last) = name.split_at_checked(name.len().checked_sub(word.len())?)?;
+        // Most names end in none of the words, and this is asked of every one.
+        if !last.bytes().map(capital).eq(word.bytes()) {
+            return None;
+        }
+        let family = family.to_ascii_uppercase().replace(['.', '-'], "_");
         let joined = family.ends_with('_') && family.len() > 1;
-        (joined || family == "PG").then(|| (family.to_owned(), *part))
+        (joined || family == "PG").then_some((family, *part))
     })
+}
+
+/// As it counts in a name: properties are `spring.datasource.url` where variables are `SPRING_DATASOURCE_URL`.
+fn capital(byte: u8) -> u8 {
+    match byte {
+        b'.' | b'-' => b'_',
+        byte => byte.to_ascii_uppercase(),
+    }
 }
 
 /// What the families of an environment mean: for each variable (by its place among `variables`) the database and what it

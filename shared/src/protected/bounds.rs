@@ -60,11 +60,12 @@ impl<'f> Bounds<'f> {
     }
 
     fn follow(&self, host: &str, hops: usize) -> Option<String> {
-        if let Some(why) = self.protected.why(host) {
+        let canonical = host::canonical(host);
+        if let Some(why) = self.protected.why_spelt(host, &canonical) {
             return Some(why);
         }
-        let (name, namespace) = host::service(host)?;
-        self.service(namespace.as_deref().unwrap_or(self.namespace), &name, hops)
+        let (name, namespace) = host::service(&canonical)?;
+        self.service(namespace.unwrap_or(self.namespace), name, hops)
     }
 
     /// Why the Service `name` of `namespace` leads out of bounds.
@@ -134,26 +135,40 @@ impl<'f> Bounds<'f> {
 
     fn counts_as(&self, host: &str, placed: bool, place: Place) -> Option<String> {
         if !host.trim_end_matches('.').contains('.') {
-            let alias = || self.aliases.get(&host.to_ascii_lowercase()).cloned();
+            let alias = || self.alias(host).cloned();
             let spelt = || host::numeric(host).and_then(|_| self.protected.why(host));
             return (place == Place::Value || placed)
                 .then(alias)
                 .flatten()
                 .or_else(spelt);
         }
-        if placed || host::is_spelt_out(host) || self.protected.knows(host) {
+        let canonical = host::canonical(host);
+        if placed || host::is_spelt_out(&canonical) || self.protected.knows_spelt(host, &canonical) {
             return self.why(host);
         }
-        // In a value every dotted part may be a host, but a golden called `app` does not own every word that ends in it.
-        let named = || host::service(host).and_then(|(name, namespace)| self.service(&namespace?, &name, 0));
-        (place == Place::Value)
-            .then(|| self.protected.why_unplaced(host).or_else(named))
-            .flatten()
+        if place == Place::File {
+            return None;
+        }
+        // In a value every dotted part may be a host, but a golden called `app` does not own every word that ends in it:
+        // only an address is certainly meant, and a Service that leads elsewhere.
+        let address = host::address(host).and_then(|_| self.protected.why(host));
+        address.or_else(|| {
+            let (name, namespace) = host::service(&canonical)?;
+            self.service(namespace?, name, 0)
+        })
+    }
+
+    fn alias(&self, host: &str) -> Option<&String> {
+        // Most previews have none, and this is asked of every word.
+        if self.aliases.is_empty() {
+            return None;
+        }
+        self.aliases.get(&host.to_ascii_lowercase())
     }
 
     /// Addresses of IPv6, which no run of host characters holds.
     fn sixth(&self, text: &str) -> Option<(String, String)> {
-        if !self.protected.has_ipv6() {
+        if !self.protected.has_ipv6 {
             return None;
         }
         let runs = text.split(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.'));

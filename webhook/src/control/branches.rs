@@ -29,7 +29,7 @@ pub async fn ensure(
     policy: &PreviewPolicySpec,
 ) -> Result<BTreeMap<String, BranchState>, Error> {
     let mut states = BTreeMap::new();
-    for database in preview.branched(policy) {
+    for database in preview.branched(policy).into_owned() {
         let known = preview.branches.get(&database.name);
         let secret = secret(context, preview, &database.name).await;
         // Ready once is ready until the Secret is gone: a restart of the server does not hold Pods back.

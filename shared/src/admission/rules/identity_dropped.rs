@@ -63,12 +63,8 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
 /// One that holds more cannot be taken apart without breaking it, and the Pod is refused.
 fn tokens(draft: &mut Draft<'_>) {
     let pod = draft.current();
-    let volumes = pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
-    for (index, volume) in volumes.iter().enumerate().rev() {
-        let sources = volume["projected"]["sources"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+    for (index, volume) in elements(&pod["spec"]["volumes"]).iter().enumerate().rev() {
+        let sources = elements(&volume["projected"]["sources"]);
         let audience = |source: &Value| {
             let audience = source["serviceAccountToken"]["audience"].as_str()?;
             CLOUDS
@@ -92,12 +88,13 @@ fn tokens(draft: &mut Draft<'_>) {
     }
 }
 
+fn elements(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
 fn unmount(draft: &mut Draft<'_>, pod: &Value, volume: &str) {
     for (list, index, container) in containers(pod) {
-        let mounts = container["volumeMounts"]
-            .as_array()
-            .map_or(&[][..], Vec::as_slice);
-        for (at, _) in mounts
+        for (at, _) in elements(&container["volumeMounts"])
             .iter()
             .enumerate()
             .rev()

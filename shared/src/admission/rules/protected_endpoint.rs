@@ -9,7 +9,6 @@ mod text;
 
 use super::{Draft, Facts, Request, Rule, pod_environment};
 use crate::admission::kinds;
-use crate::policy::Network;
 use crate::reason::Reason;
 use crate::violation::Violation;
 
@@ -37,11 +36,9 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     let violations = if pod_environment(request) {
         let resolved = draft.environments(facts);
         let pod = draft.current();
-        let open = facts
-            .policy()
-            .map_or_else(Network::closed, |policy| policy.network.clone());
-        let mut found = pod::reached(&pod, &resolved, &bounds, &open);
-        found.extend(pod::volumes(&pod, &bounds, &open));
+        let open = facts.policy().map(|policy| &policy.network);
+        let mut found = pod::reached(&pod, &resolved, &bounds, open);
+        found.extend(pod::volumes(&pod, &bounds, open));
         found.extend(pod::fields(&pod, &bounds));
         found.extend(pod::files(&pod, facts, &bounds));
         found.extend(pod::names(&pod, facts, &bounds));

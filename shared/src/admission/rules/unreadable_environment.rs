@@ -5,7 +5,7 @@
 
 use super::{Draft, Facts, Request, Rule, pod_environment};
 use crate::admission::containers;
-use crate::policy::Permission;
+use crate::policy::{Permission, Secrets};
 use crate::reason::Reason;
 use crate::violation::Violation;
 use serde_json::Value;
@@ -39,10 +39,8 @@ const REFERENCES: [&str; 7] = [
 ];
 
 fn review(_: &Request, facts: &Facts, draft: &mut Draft<'_>) {
-    let secrets = facts
-        .policy()
-        .map(|policy| policy.secrets.clone())
-        .unwrap_or_default();
+    let by_default = Secrets::default();
+    let secrets = facts.policy().map_or(&by_default, |policy| &policy.secrets);
     let pod = draft.current();
     let mut refuse = |field: String, what: &str, setting: &str| {
         let message = format!("{what}, and nobody can review that beforehand");

@@ -1,6 +1,7 @@
 //! What a Pod would reach: by its variables, commands, probes and files, and by how it resolves names.
 
 use super::violation;
+use crate::admission::draft::at;
 use crate::admission::{Facts, Resolved};
 use crate::environment::{self, Fact, Kind, Origin, Sources, VALUE_LIMIT, Variable};
 use crate::host;
@@ -10,28 +11,29 @@ use crate::protected::{Bounds, Place};
 use crate::reason::Reason;
 use crate::violation::Violation;
 use serde_json::Value;
+use std::cell::LazyCell;
 
 /// Where words stand that a container runs, below the container.
-const COMMANDS: [&str; 7] = [
-    "/command",
-    "/args",
-    "/livenessProbe/exec/command",
-    "/readinessProbe/exec/command",
-    "/startupProbe/exec/command",
-    "/lifecycle/postStart/exec/command",
-    "/lifecycle/preStop/exec/command",
+const COMMANDS: [&[&str]; 7] = [
+    &["command"],
+    &["args"],
+    &["livenessProbe", "exec", "command"],
+    &["readinessProbe", "exec", "command"],
+    &["startupProbe", "exec", "command"],
+    &["lifecycle", "postStart", "exec", "command"],
+    &["lifecycle", "preStop", "exec", "command"],
 ];
 
 /// Where hosts stand that the kubelet calls for a container.
-const CALLED: [&str; 8] = [
-    "/livenessProbe/httpGet/host",
-    "/readinessProbe/httpGet/host",
-    "/startupProbe/httpGet/host",
-    "/livenessProbe/tcpSocket/host",
-    "/readinessProbe/tcpSocket/host",
-    "/startupProbe/tcpSocket/host",
-    "/lifecycle/postStart/httpGet/host",
-    "/lifecycle/preStop/httpGet/host",
+const CALLED: [&[&str]; 8] = [
+    &["livenessProbe", "httpGet", "host"],
+    &["readinessProbe", "httpGet", "host"],
+    &["startupProbe", "httpGet", "host"],
+    &["livenessProbe", "tcpSocket", "host"],
+    &["readinessProbe", "tcpSocket", "host"],
+    &["startupProbe", "tcpSocket", "host"],
+    &["lifecycle", "postStart", "httpGet", "host"],
+    &["lifecycle", "preStop", "httpGet", "host"],
 ];
 
 /// Parts of a volume that lead nowhere, or whose contents are looked at elsewhere.
@@ -51,7 +53,7 @@ pub(super) fn reached(
     pod: &Value,
     resolved: &[Resolved],
     bounds: &Bounds<'_>,
-    open: &Network,
+    open: Option<&Network>,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
     for one in resolved {
@@ -70,10 +72,10 @@ pub(super) fn reached(
             }
         }
         commands(container, one, &place, bounds, &mut found);
-        for pointer in CALLED {
-            let host = container.pointer(pointer).and_then(Value::as_str);
+        for path in CALLED {
+            let host = at(container, path).and_then(Value::as_str);
             if let Some((host, why)) = host.and_then(|host| Some((host, called(host, bounds, open)?))) {
-                let part = dotted(pointer);
+                let part = path.join(".");
                 found.push(violation(
                     format!("{place}.{part}"),
                     format!("container {name}, {part}: host {host} is {why}"),
@@ -104,18 +106,19 @@ fn written<'v>(container: &'v Value, variable: &'v Variable) -> Option<&'v str> 
 
 /// Why a node may not call `host`, or mount from it, for a Pod: past every NetworkPolicy, so an address must be one that the
 /// policy opens.
-fn called(host: &str, bounds: &Bounds<'_>, open: &Network) -> Option<String> {
+fn called(host: &str, bounds: &Bounds<'_>, open: Option<&Network>) -> Option<String> {
     let why = bounds.why(host);
     let closed = || {
         let address = host::address(host).filter(|address| !address.is_loopback())?;
-        (!Networks::reachable(open, address))
+        let reachable = open.is_some_and(|open| Networks::reachable(open, address));
+        (!reachable)
             .then(|| "an address that the policy's network section keeps closed".to_owned())
     };
     why.or_else(closed)
 }
 
 /// Where the node itself would mount from.
-pub(super) fn volumes(pod: &Value, bounds: &Bounds<'_>, open: &Network) -> Vec<Violation> {
+pub(super) fn volumes(pod: &Value, bounds: &Bounds<'_>, open: Option<&Network>) -> Vec<Violation> {
     let mut found = Vec::new();
     for (index, volume) in pod["spec"]["volumes"]
         .as_array()
@@ -156,21 +159,20 @@ fn collect<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
 }
 
 fn commands(container: &Value, one: &Resolved, place: &str, bounds: &Bounds<'_>, found: &mut Vec<Violation>) {
-    let words = |pointer| {
-        container
-            .pointer(pointer)
+    let words = |path| {
+        at(container, path)
             .and_then(Value::as_array)
             .into_iter()
             .flatten()
     };
-    if COMMANDS.iter().all(|pointer| words(pointer).next().is_none()) {
+    if COMMANDS.iter().all(|path| words(path).next().is_none()) {
         return;
     }
     let name = container["name"].as_str().unwrap_or_default();
     let values = one.environment.values();
-    for pointer in COMMANDS {
-        let part = dotted(pointer);
-        for word in words(pointer).filter_map(Value::as_str) {
+    for path in COMMANDS {
+        let part = path.join(".");
+        for word in words(path).filter_map(Value::as_str) {
             // The kubelet expands the first two as well; a shell would expand the others.
             let field = format!("{place}.{part}");
             let Some(expanded) = environment::expand(word, &values, VALUE_LIMIT) else {
@@ -187,10 +189,6 @@ fn commands(container: &Value, one: &Resolved, place: &str, bounds: &Bounds<'_>,
             }
         }
     }
-}
-
-fn dotted(pointer: &str) -> String {
-    pointer[1..].replace('/', ".")
 }
 
 /// By the contents of mounted ConfigMaps and Secrets.
@@ -231,12 +229,15 @@ pub(super) fn fields(pod: &Value, bounds: &Bounds<'_>) -> Vec<Violation> {
     found
 }
 
+fn list<'v>(of: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+    of[key].as_array().into_iter().flatten()
+}
+
 /// By what names mean in this Pod: aliases of hosts, search domains, resolvers of its own.
 pub(super) fn names(pod: &Value, facts: &Facts, bounds: &Bounds<'_>) -> Vec<Violation> {
     let spec = &pod["spec"];
-    let list = |value: &'static str, of: &Value| of[value].as_array().cloned().unwrap_or_default();
     let mut found = Vec::new();
-    for (index, alias) in list("hostAliases", spec).iter().enumerate() {
+    for (index, alias) in list(spec, "hostAliases").enumerate() {
         let address = alias["ip"].as_str().unwrap_or_default();
         if let Some(why) = bounds.why(address) {
             found.push(violation(
@@ -246,18 +247,18 @@ pub(super) fn names(pod: &Value, facts: &Facts, bounds: &Bounds<'_>) -> Vec<Viol
         }
     }
     let config = &spec["dnsConfig"];
-    for (index, domain) in list("searches", config).iter().enumerate() {
+    for (index, domain) in list(config, "searches").enumerate() {
         let domain = domain.as_str().unwrap_or_default();
         if let Some(why) = facts.protected.why_search(domain) {
             let message = format!("bare names would be looked up in {domain}, which is {why}");
             found.push(violation(format!("spec.dnsConfig.searches[{index}]"), message));
         }
     }
-    let known = facts
-        .policy()
-        .map(|policy| Networks::parse(&policy.network.egress.cidrs))
-        .unwrap_or_default();
-    for (index, server) in list("nameservers", config).iter().enumerate() {
+    let known = LazyCell::new(|| {
+        let cidrs = facts.policy().map(|policy| &policy.network.egress.cidrs);
+        cidrs.map(|cidrs| Networks::parse(cidrs)).unwrap_or_default()
+    });
+    for (index, server) in list(config, "nameservers").enumerate() {
         let server = server.as_str().unwrap_or_default();
         if !server.parse().is_ok_and(|server| known.contain(server)) {
             let message =
