@@ -118,7 +118,7 @@ impl Sample {
                 &variable("http://service-7.shop.svc:8080/orders"),
             ),
         };
-        let review = review(&object).to_string().into_bytes();
+        let review = review(&object).into_bytes();
         Sample {
             size,
             outcome,
@@ -214,22 +214,20 @@ fn deployment(pod: &Value) -> Value {
     })
 }
 
-/// As an API server writes it.
-fn review(object: &Value) -> Value {
+/// As an API server writes it, in its order: what the object is stands before it.
+fn review(object: &Value) -> String {
     let (group, kind, resource) = match object["kind"].as_str() {
         Some("Deployment") => ("apps", "Deployment", "deployments"),
         _ => ("", "Pod", "pods"),
     };
     let kind = json!({ "group": group, "version": "v1", "kind": kind });
     let resource = json!({ "group": group, "version": "v1", "resource": resource });
-    json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": {
-        "uid": UID, "kind": kind, "resource": resource, "requestKind": kind, "requestResource": resource,
-        "namespace": PREVIEW, "operation": "CREATE",
-        "userInfo": {
-            "username": "system:serviceaccount:kube-system:replicaset-controller", "uid": "b0b5b3e0-5b5f-4f5b-8f5b-5b5f4f5b8f5b",
-            "groups": ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"]
-        },
-        "object": object, "oldObject": null, "dryRun": false,
-        "options": { "kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1" }
-    } })
+    let user = json!({
+        "username": "system:serviceaccount:kube-system:replicaset-controller", "uid": "b0b5b3e0-5b5f-4f5b-8f5b-5b5f4f5b8f5b",
+        "groups": ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"]
+    });
+    let options = json!({ "kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1" });
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"{UID}","kind":{kind},"resource":{resource},"requestKind":{kind},"requestResource":{resource},"namespace":"{PREVIEW}","operation":"CREATE","userInfo":{user},"object":{object},"oldObject":null,"dryRun":false,"options":{options}}}}}"#
+    )
 }

@@ -78,18 +78,23 @@ pub fn plan(container: &Value, environment: &Environment, databases: &[Database]
     let added = families.added.iter();
     plan.prepended
         .extend(added.map(|(name, database, key)| reference(name, &database.name, key)));
-    let present = |entry: &Value| {
-        container
-            .get("env")
-            .and_then(Value::as_array)
-            .is_some_and(|env| env.contains(entry))
-    };
     let parts = composed
         .iter()
         .flat_map(|name| PARTS.iter().map(move |(part, key)| part_entry(name, part, key)));
-    let mut prepended: Vec<Value> = parts.filter(|entry| !present(entry)).collect();
-    prepended.extend(plan.prepended.into_iter().filter(|entry| !present(entry)));
-    plan.prepended = prepended;
+    plan.prepended.splice(0..0, parts);
+    let present = container["env"].as_array().map_or(&[][..], Vec::as_slice);
+    let names: BTreeSet<&str> = match plan.prepended.is_empty() {
+        true => BTreeSet::new(),
+        false => present
+            .iter()
+            .filter_map(|entry| entry["name"].as_str())
+            .collect(),
+    };
+    let is_present = |entry: &Value| {
+        let named = entry["name"].as_str().is_some_and(|name| names.contains(name));
+        named && present.contains(entry)
+    };
+    plan.prepended.retain(|entry| !is_present(entry));
     plan
 }
 

@@ -162,10 +162,10 @@ impl Environment {
     }
 
     /// The values that `$(VAR)` stands for in `command` and `args`.
-    pub fn values(&self) -> BTreeMap<String, String> {
+    pub fn values(&self) -> BTreeMap<&str, &str> {
         let effective = self.effective();
         effective
-            .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
+            .filter_map(|variable| Some((variable.name.as_str(), variable.value.as_deref()?)))
             .collect()
     }
 }
@@ -189,13 +189,18 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
     for source in list(container, "envFrom") {
         from_source(source, sources, &mut environment, &mut room);
     }
-    // Few containers have a variable that refers to another.
-    let refers = list(container, "env").any(|entry| text(entry, "value").contains("$("));
-    let mut known = if refers {
-        environment.values()
-    } else {
-        BTreeMap::new()
-    };
+    // What nothing refers to need not be remembered.
+    let texts = list(container, "env").map(|entry| text(entry, "value"));
+    let mut known: BTreeMap<&str, Option<String>> = texts
+        .filter(|text| text.contains("$("))
+        .flat_map(expand::referred)
+        .map(|name| (name, None))
+        .collect();
+    for variable in &environment.variables {
+        if let Some(known) = known.get_mut(variable.name.as_str()) {
+            known.clone_from(&variable.value);
+        }
+    }
     for (index, entry) in list(container, "env").enumerate() {
         if room == 0 {
             break;
@@ -206,7 +211,7 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
             .and_then(Value::as_str)
             .filter(|value| !value.is_empty())
         {
-            Some(value) => match expand(value, &known, VALUE_LIMIT) {
+            Some(value) => match expand(value, |name| known.get(name)?.as_deref(), VALUE_LIMIT) {
                 Some(value) => (Some(value), Origin::Literal),
                 None => {
                     environment.missing.push(Missing {
@@ -221,8 +226,8 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
         };
         if let Some(value) = &value {
             room = room.saturating_sub(name.len() + value.len());
-            if refers {
-                known.insert(name.clone(), value.clone());
+            if let Some(known) = known.get_mut(name.as_str()) {
+                *known = Some(value.clone());
             }
         }
         environment.variables.push(Variable {
@@ -242,12 +247,7 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
     environment
 }
 
-fn from_source(
-    source: &Value,
-    sources: &dyn Sources,
-    environment: &mut Environment,
-    room: &mut usize,
-) {
+fn from_source(source: &Value, sources: &dyn Sources, environment: &mut Environment, room: &mut usize) {
     let prefix = text(source, "prefix");
     let Some((reference, optional)) = source_reference(source) else {
         return;

@@ -44,8 +44,11 @@ pub(crate) fn namespace_of(host: &str) -> Option<&str> {
 /// Sources: <https://url.spec.whatwg.org/#concept-basic-url-parser>, <https://www.unicode.org/reports/tr46/>.
 pub fn tidy(value: &str) -> Cow<'_, str> {
     let trimmed = unwrapped(value);
-    // Most values are plain, and this is asked of every one.
-    if trimmed.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    // Most values are plain, and this is asked of every one: to its end, which takes many bytes at a time.
+    if trimmed
+        .bytes()
+        .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'))
+    {
         return Cow::Borrowed(trimmed);
     }
     let folded = |c: char| matches!(c, '\t' | '\r' | '\n') || is_ignored(c) || plain(c) != c;
@@ -198,20 +201,24 @@ pub fn of_url(text: &str) -> Cow<'_, str> {
     if !text.contains("://") {
         return Cow::Borrowed(text);
     }
-    let Some((scheme, rest)) = text.split_once("//").filter(|(scheme, _)| scheme.ends_with(':')) else {
+    let find = |text: &str, wanted: &[u8]| text.bytes().position(|byte| wanted.contains(&byte));
+    let slashes = text.as_bytes().windows(2).position(|two| two == b"//");
+    let Some(scheme) = slashes
+        .map(|at| &text[..at])
+        .filter(|scheme| scheme.ends_with(':'))
+    else {
         return Cow::Borrowed(text);
     };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    let query = tail.find(['?', '#']).unwrap_or(tail.len());
-    let (path, query) = tail.split_at(query);
+    let rest = &text[scheme.len() + 2..];
+    let (authority, tail) = rest.split_at(find(rest, b"/?#").unwrap_or(rest.len()));
+    let (path, query) = tail.split_at(find(tail, b"?#").unwrap_or(tail.len()));
     // A password may hold a `/` or `#` that nobody encoded; then it is anybody's guess where the host stands.
-    let doubtful = tail.contains('@') || text.contains(char::is_whitespace) || rest.contains("//");
-    if doubtful || (path.len() < 2 && !authority.contains('@')) {
+    let doubtful = || tail.contains('@') || text.contains(char::is_whitespace) || rest.contains("//");
+    if (path.len() < 2 && !authority.contains('@')) || doubtful() {
         return Cow::Borrowed(text);
     }
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    Cow::Owned(format!("{scheme}//{host}/{query}"))
+    Cow::Owned([scheme, "//", host, "/", query].concat())
 }
 
 /// A part of a text that may be a host, and where it stands.
@@ -234,10 +241,21 @@ impl Candidate<'_> {
     }
 }
 
+/// Whether hosts are made of a byte. Every byte of every text is asked.
+const IN_HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'.' | b'_');
+        byte += 1;
+    }
+    table
+};
+
 /// The parts of `text` that may be hosts: its runs of the characters that hosts are made of.
 pub fn candidates(text: &str) -> impl Iterator<Item = Candidate<'_>> {
     // All of them are ASCII, so that no run begins or ends inside a character.
-    let in_host = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let in_host = |byte: &u8| IN_HOST[usize::from(*byte)];
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
@@ -249,8 +267,8 @@ pub fn candidates(text: &str) -> impl Iterator<Item = Candidate<'_>> {
                 .map_or(text.len(), |length| start + length);
             at = end;
             let part = &text[start..end];
-            let name = part.trim_end_matches('.');
-            if !name.is_empty() && part.len() <= 253 && !part.starts_with('.') && !part.contains("..") {
+            let mut pairs = part.as_bytes().windows(2);
+            if part.len() <= 253 && !part.starts_with('.') && !pairs.any(|pair| pair == b"..") {
                 return Some(Candidate {
                     text: part,
                     before: &text[..start],

@@ -95,10 +95,7 @@ impl Protected {
     /// The same, with its canonical spelling at hand.
     fn why_spelt(&self, host: &str, canonical: &str) -> Option<String> {
         if let Some(address) = host::address(host) {
-            let service = self.addresses.get(&address);
-            return service
-                .map(|service| format!("the address of Service {service} in a protected namespace"))
-                .or_else(|| self.listed(host, canonical));
+            return self.why_address(address, host);
         }
         let led = host::namespace_of(canonical).filter(|name| self.has_namespace(name));
         // `shop` and `app` are namespaces and words that hosts of the internet end in. Two labels are a Service by the search
@@ -109,6 +106,14 @@ impl Protected {
             return Some(format!("in the protected namespace {namespace}"));
         }
         self.listed(host, canonical)
+    }
+
+    /// The same for the address that `host` is.
+    fn why_address(&self, address: IpAddr, host: &str) -> Option<String> {
+        let service = self.addresses.get(&address);
+        service
+            .map(|service| format!("the address of Service {service} in a protected namespace"))
+            .or_else(|| self.listed(host, &host::canonical(host)))
     }
 
     /// Whether the last two labels of a host in canonical spelling name a Service of a protected namespace.

@@ -3,13 +3,14 @@
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>. Not `kube`'s types:
 //! those send the patch as an array of numbers instead of base64 (kube-rs/kube#1781).
 
-use super::rules::RULES;
-use super::{Decision, Operation, Request, User};
+mod read;
+
+use super::{Decision, Request};
 use crate::violation::{Violation, printable};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Deserializer};
+use read::Read;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Longest warning that the API server passes on.
@@ -39,100 +40,32 @@ pub enum MalformedReview {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", bound = "O: Deserialize<'de> + Default")]
-struct Review<O> {
+#[serde(rename_all = "camelCase")]
+struct Review<const ALL: bool> {
     api_version: String,
-    request: WireRequest<O>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", bound = "O: Deserialize<'de> + Default")]
-struct WireRequest<O> {
-    uid: String,
-    #[serde(default)]
-    kind: WireKind,
-    resource: WireResource,
-    #[serde(default, deserialize_with = "or_default")]
-    sub_resource: String,
-    #[serde(default, deserialize_with = "or_default")]
-    name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    namespace: String,
-    operation: Operation,
-    #[serde(default, deserialize_with = "or_default")]
-    user_info: User,
-    #[serde(default)]
-    object: O,
-    #[serde(default)]
-    old_object: O,
-}
-
-#[derive(Deserialize)]
-struct WireResource {
-    #[serde(default)]
-    group: String,
-    resource: String,
-}
-
-#[derive(Deserialize, Default)]
-struct WireKind {
-    #[serde(default)]
-    kind: String,
-}
-
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+    request: Read<ALL>,
 }
 
 /// Reads one review. The objects stay `Null` where no rule speaks of their kind: to read them takes most of the time, and
 /// most of what is made in a preview passes as it is.
 pub fn parse(bytes: &[u8]) -> Result<Request, MalformedReview> {
-    let request = read::<IgnoredAny>(bytes)?.without_objects();
-    // What happens to a namespace depends on its labels, all else on the resource and the operation alone.
-    let spoken_of = request.is_namespace() || RULES.iter().any(|rule| (rule.applies)(&request));
-    if !spoken_of {
-        return Ok(request);
+    let first = read::<false>(bytes)?;
+    if first.is_lacking {
+        return Ok(read::<true>(bytes)?.request);
     }
-    let WireRequest {
-        object, old_object, ..
-    } = read::<Value>(bytes)?;
-    Ok(Request {
-        object,
-        old_object,
-        ..request
-    })
+    Ok(first.request)
 }
 
-fn read<O: DeserializeOwned + Default>(bytes: &[u8]) -> Result<WireRequest<O>, MalformedReview> {
-    let review: Review<O> = serde_json::from_slice(bytes)?;
+fn read<const ALL: bool>(bytes: &[u8]) -> Result<Read<ALL>, MalformedReview> {
+    let review: Review<ALL> = serde_json::from_slice(bytes)?;
     if review.api_version != "admission.k8s.io/v1" {
         return Err(MalformedReview::Version);
     }
-    let uid = &review.request.uid;
+    let uid = &review.request.request.uid;
     if uid.is_empty() || uid.len() > 128 {
         return Err(MalformedReview::Uid);
     }
     Ok(review.request)
-}
-
-impl<O> WireRequest<O> {
-    fn without_objects(self) -> Request {
-        Request {
-            uid: self.uid,
-            kind: self.kind.kind,
-            group: self.resource.group,
-            resource: self.resource.resource,
-            sub_resource: self.sub_resource,
-            name: self.name,
-            namespace: self.namespace,
-            operation: self.operation,
-            user: self.user_info,
-            object: Value::Null,
-            old_object: Value::Null,
-        }
-    }
 }
 
 /// The AdmissionReview that carries `decision` back.
@@ -213,6 +146,14 @@ mod tests {
                     "resource": { "group": group, "resource": resource }, "subResource": sub_resource,
                 } });
                 let read = parse(review.to_string().as_bytes()).unwrap();
+                let objects = json!({ "object": telling, "oldObject": telling }).to_string();
+                let head = json!({ "uid": "u", "operation": operation, "namespace": "shop-pr-7", "subResource": sub_resource,
+                    "resource": { "group": group, "resource": resource } }).to_string();
+                let (objects, head) = (&objects[1..objects.len() - 1], &head[1..head.len() - 1]);
+                for request in [format!("{head},{objects}"), format!("{objects},{head}")] {
+                    let review = format!(r#"{{"request":{{{request}}},"apiVersion":"admission.k8s.io/v1"}}"#);
+                    assert_eq!(parse(review.as_bytes()).unwrap(), read, "the order means nothing");
+                }
                 let whole = Request {
                     object: telling.clone(),
                     old_object: telling.clone(),

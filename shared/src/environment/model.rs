@@ -160,7 +160,9 @@ proptest! {
         match kubelet(&container, &world) {
             Some(expected) => {
                 prop_assert_eq!(&resolved.missing, &Vec::new());
-                prop_assert_eq!(resolved.values(), expected);
+                let found = resolved.values();
+                let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+                prop_assert_eq!(found.into_iter().map(owned).collect::<BTreeMap<_, _>>(), expected);
             }
             None => prop_assert!(!resolved.missing.is_empty(), "the kubelet would not start this"),
         }

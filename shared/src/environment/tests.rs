@@ -96,7 +96,8 @@ fn an_optional_reference_to_nothing_hides_nothing() {
             { "name": "X", "value": "last" },
         ]
     });
-    let values = resolve(&json!({}), &container, &fixture()).values();
+    let environment = resolve(&json!({}), &container, &fixture());
+    let values = environment.values();
     assert_eq!(values["D"], "first");
     assert_eq!(values["HOST"], "db.shop");
     assert_eq!(values["X"], "last");
@@ -110,7 +111,8 @@ fn what_the_manifest_says_of_a_field_is_known() {
         { "name": "IP", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } },
     ] });
     let pod = json!({ "metadata": {}, "spec": { "serviceAccountName": "db.shop" } });
-    let values = resolve(&pod, &container, &fixture()).values();
+    let environment = resolve(&pod, &container, &fixture());
+    let values = environment.values();
     assert_eq!(values["URL"], "http://db.shop/");
     assert!(values["IP"].ends_with(".invalid"));
 }
@@ -123,5 +125,12 @@ fn variables_that_multiply_are_given_up_not_expanded() {
     }
     let environment = resolve(&json!({}), &json!({ "env": env }), &fixture());
     assert!(!environment.missing.is_empty());
-    assert!(environment.values().values().map(String::len).sum::<usize>() < 1024 * 1024);
+    assert!(
+        environment
+            .values()
+            .values()
+            .map(|value| value.len())
+            .sum::<usize>()
+            < 1024 * 1024
+    );
 }

@@ -119,24 +119,21 @@ impl<'f> Bounds<'f> {
     }
 
     fn counts(&self, candidate: &Candidate<'_>, place: Place, whole: bool) -> Option<(String, String)> {
+        let placed = candidate.is_placed() || whole;
+        let counts = |host: &str| Some((host.to_owned(), self.counts_as(host, placed, place)?));
+        if !candidate.text.starts_with('-') {
+            return counts(candidate.text);
+        }
         let plain = candidate.text.trim_start_matches('-');
         // `-hHOST`, as psql and others take it.
-        let glued = candidate.text.starts_with('-').then(|| plain.get(1..)).flatten();
-        let parts = [
-            Some(candidate.text),
-            (plain.len() < candidate.text.len()).then_some(plain),
-            glued,
-        ];
-        parts.into_iter().flatten().find_map(|host| {
-            let why = self.counts_as(host, candidate.is_placed() || whole, place)?;
-            Some((host.to_owned(), why))
-        })
+        let glued = || plain.get(1..).and_then(counts);
+        counts(candidate.text).or_else(|| counts(plain)).or_else(glued)
     }
 
     fn counts_as(&self, host: &str, placed: bool, place: Place) -> Option<String> {
         if !host.trim_end_matches('.').contains('.') {
             let alias = || self.alias(host).cloned();
-            let spelt = || host::numeric(host).and_then(|_| self.protected.why(host));
+            let spelt = || self.protected.why_address(host::numeric(host)?.into(), host);
             return (place == Place::Value || placed)
                 .then(alias)
                 .flatten()

@@ -111,8 +111,7 @@ fn called(host: &str, bounds: &Bounds<'_>, open: Option<&Network>) -> Option<Str
     let closed = || {
         let address = host::address(host).filter(|address| !address.is_loopback())?;
         let reachable = open.is_some_and(|open| Networks::reachable(open, address));
-        (!reachable)
-            .then(|| "an address that the policy's network section keeps closed".to_owned())
+        (!reachable).then(|| "an address that the policy's network section keeps closed".to_owned())
     };
     why.or_else(closed)
 }
@@ -175,7 +174,8 @@ fn commands(container: &Value, one: &Resolved, place: &str, bounds: &Bounds<'_>,
         for word in words(path).filter_map(Value::as_str) {
             // The kubelet expands the first two as well; a shell would expand the others.
             let field = format!("{place}.{part}");
-            let Some(expanded) = environment::expand(word, &values, VALUE_LIMIT) else {
+            let Some(expanded) = environment::expand(word, |name| values.get(name).copied(), VALUE_LIMIT)
+            else {
                 let message = format!("container {name}, {part}: expands to more than {VALUE_LIMIT} bytes");
                 found.push(Violation::new(Reason::EnvironmentUnresolved, field, message));
                 continue;
