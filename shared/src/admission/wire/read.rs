@@ -65,12 +65,27 @@ impl<'de, const ALL: bool> Visitor<'de> for Reader<ALL> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read<ALL>, A::Error> {
         let mut request = nothing();
         let (mut object, mut old_object) = (Value::Null, Value::Null);
-        let (mut seen, mut passed_over) = (Vec::new(), false);
+        let (mut seen, mut spoken_of, mut passed_over) = (Vec::new(), None, false);
         while let Some(field) = map.next_key()? {
             if field != Field::Other && seen.contains(&field) {
                 return Err(A::Error::custom(format_args!("{field:?} stands there twice")));
             }
             seen.push(field);
+            let is_wanted = match field {
+                Field::Object | Field::OldObject => {
+                    ALL || *spoken_of.get_or_insert_with(|| is_spoken_of(&request))
+                }
+                Field::Other => false,
+                _ => {
+                    spoken_of = None;
+                    true
+                }
+            };
+            if !is_wanted {
+                map.next_value::<IgnoredAny>()?;
+                passed_over |= field != Field::Other;
+                continue;
+            }
             match field {
                 Field::Uid => request.uid = map.next_value()?,
                 Field::Kind => request.kind = map.next_value::<Kind>()?.kind,
@@ -85,15 +100,9 @@ impl<'de, const ALL: bool> Visitor<'de> for Reader<ALL> {
                 Field::Namespace => request.namespace = or_default(&mut map)?,
                 Field::Operation => request.operation = map.next_value()?,
                 Field::UserInfo => request.user = or_default(&mut map)?,
-                Field::Object if ALL || is_spoken_of(&request) => object = map.next_value()?,
-                Field::OldObject if ALL || is_spoken_of(&request) => old_object = map.next_value()?,
-                Field::Object | Field::OldObject => {
-                    map.next_value::<IgnoredAny>()?;
-                    passed_over = true;
-                }
-                Field::Other => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                Field::Object => object = map.next_value()?,
+                Field::OldObject => old_object = map.next_value()?,
+                Field::Other => {}
             }
         }
         for (field, name) in [
@@ -105,7 +114,7 @@ impl<'de, const ALL: bool> Visitor<'de> for Reader<ALL> {
                 return Err(A::Error::missing_field(name));
             }
         }
-        let is_spoken_of = is_spoken_of(&request);
+        let is_spoken_of = spoken_of.unwrap_or_else(|| is_spoken_of(&request));
         if is_spoken_of {
             (request.object, request.old_object) = (object, old_object);
         }
