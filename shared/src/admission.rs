@@ -3,6 +3,7 @@
 //! A request goes one way: `bytes → Request → needs → Facts → review → Decision → bytes`. The shell reads what [`needs`]
 //! names and carries the decision out; everything in between is a pure function over the rule table.
 
+mod change;
 mod decision;
 mod draft;
 mod facts;

@@ -124,19 +124,19 @@ impl Environment {
     /// An optional reference to nothing sets nothing, so it hides nothing that came before it. It is among these all the
     /// same, without a value: its key may be marked as a database's.
     pub fn effective(&self) -> impl Iterator<Item = &Variable> {
-        let set = self
-            .variables
-            .iter()
-            .enumerate()
-            .filter(|(_, variable)| variable.value.is_some());
-        let last: BTreeMap<&str, usize> = set.map(|(at, variable)| (variable.name.as_str(), at)).collect();
-        self.variables
-            .iter()
-            .enumerate()
-            .filter_map(move |(at, variable)| {
-                let hidden = last.get(variable.name.as_str()).is_some_and(|last| *last > at);
-                (!hidden).then_some(variable)
-            })
+        let mut by_name: Vec<usize> = (0..self.variables.len()).collect();
+        by_name.sort_by_key(|at| &self.variables[*at].name);
+        let mut hidden = vec![false; self.variables.len()];
+        let mut set = None;
+        for at in by_name.into_iter().rev() {
+            let variable = &self.variables[at];
+            hidden[at] = set == Some(&variable.name);
+            if variable.value.is_some() {
+                set = Some(&variable.name);
+            }
+        }
+        let all = self.variables.iter().zip(hidden);
+        all.filter_map(|(variable, hidden)| (!hidden).then_some(variable))
     }
 
     /// Bytes of all names and values.

@@ -1,11 +1,12 @@
 //! An object on its way through the rules: each one sees what those before it made of it.
 
+use super::change::{Change, at};
 use super::{Decision, Facts, Note, containers};
 use crate::environment::{self, Environment};
 use crate::reason::Reason;
 use crate::violation::Violation;
+use json_patch::PatchOperation;
 use json_patch::jsonptr::PointerBuf;
-use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::Value;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -131,14 +132,12 @@ impl<'r> Draft<'r> {
     }
 
     fn insert(&mut self, reason: Reason, path: &[&str], value: Value) {
-        let path = PointerBuf::from_tokens(path.iter().copied());
-        self.carry_out(reason, PatchOperation::Add(AddOperation { path, value }));
+        self.carry_out(reason, path, Change::Add(value));
     }
 
     /// Replaces what is at `path`.
     pub fn replace(&mut self, reason: Reason, path: &[&str], value: Value) {
-        let path = PointerBuf::from_tokens(path.iter().copied());
-        self.carry_out(reason, PatchOperation::Replace(ReplaceOperation { path, value }));
+        self.carry_out(reason, path, Change::Replace(value));
     }
 
     /// Sets what is at `path`, an element of a list included.
@@ -151,8 +150,7 @@ impl<'r> Draft<'r> {
 
     /// Takes away what is at `path`.
     pub fn remove(&mut self, reason: Reason, path: &[&str]) {
-        let path = PointerBuf::from_tokens(path.iter().copied());
-        self.carry_out(reason, PatchOperation::Remove(RemoveOperation { path }));
+        self.carry_out(reason, path, Change::Remove);
     }
 
     /// Refuses.
@@ -245,15 +243,16 @@ impl<'r> Draft<'r> {
         json_patch::patch(&mut applied, &self.operations).is_ok() && applied == *self.object
     }
 
-    fn carry_out(&mut self, reason: Reason, operation: PatchOperation) {
-        let field = operation.path().to_string();
+    fn carry_out(&mut self, reason: Reason, path: &[&str], change: Change) {
         let mut object = match std::mem::replace(&mut self.object, Current::Original(&Value::Null)) {
             Current::Original(object) => Rc::new(object.clone()),
             Current::Changed(object) => object,
         };
-        let changed = json_patch::patch(Rc::make_mut(&mut object), std::slice::from_ref(&operation));
+        let changed = change.apply(Rc::make_mut(&mut object), path);
         self.object = Current::Changed(object);
-        if changed.is_err() {
+        let path = PointerBuf::from_tokens(path.iter().copied());
+        let field = path.to_string();
+        if changed.is_none() {
             // The API server sends every object in the shape of its kind; whoever sent this one is not it.
             let message = "there is no such place in this object, so it could not be reviewed to the end";
             self.deny(Violation::new(Reason::InternalError, field, message));
@@ -262,17 +261,9 @@ impl<'r> Draft<'r> {
         if field.starts_with("/spec") {
             self.environments = None;
         }
-        self.operations.push(operation);
+        self.operations.push(change.operation(path));
         self.notes.push(Note { reason, field });
     }
-}
-
-/// What stands at `path`.
-pub(super) fn at<'v>(object: &'v Value, path: &[&str]) -> Option<&'v Value> {
-    path.iter().try_fold(object, |value, token| match value {
-        Value::Array(items) => items.get(token.parse::<usize>().ok()?),
-        _ => value.get(token),
-    })
 }
 
 /// Refusals that hold for administrators too: what cannot be granted, named or read.

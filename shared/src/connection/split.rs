@@ -74,13 +74,15 @@ const WORDS: &[(&str, Part)] = &[
 /// The families a variable may belong to, in capitals, and its part in each: `APP_DB_NAME` may be the name of `APP_DB_` and
 /// of `APP_`.
 pub fn parts(name: &str) -> impl Iterator<Item = (String, Part)> {
-    WORDS.iter().filter_map(move |(word, part)| {
-        let (family, last) = name.split_at_checked(name.len().checked_sub(word.len())?)?;
-        // Most names end in none of the words, and this is asked of every one.
-        if !last.bytes().map(capital).eq(word.bytes()) {
-            return None;
-        }
-        let family = family.to_ascii_uppercase().replace(['.', '-'], "_");
+    let is_last = |word: &str| {
+        let mut letters = name.bytes().rev().map(capital);
+        word.bytes().rev().all(|letter| letters.next() == Some(letter))
+    };
+    let words = WORDS.iter().filter(move |(word, _)| is_last(word));
+    words.filter_map(move |(word, part)| {
+        let family = name[..name.len() - word.len()]
+            .to_ascii_uppercase()
+            .replace(['.', '-'], "_");
         let joined = family.ends_with('_') && family.len() > 1;
         (joined || family == "PG").then_some((family, *part))
     })

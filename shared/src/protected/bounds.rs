@@ -120,7 +120,10 @@ impl<'f> Bounds<'f> {
 
     fn counts(&self, candidate: &Candidate<'_>, place: Place, whole: bool) -> Option<(String, String)> {
         let placed = candidate.is_placed() || whole;
-        let counts = |host: &str| Some((host.to_owned(), self.counts_as(host, placed, place)?));
+        let counts = |host: &str| {
+            let why = self.counts_as(host, placed, place)?;
+            Some((host.to_owned(), why))
+        };
         if !candidate.text.starts_with('-') {
             return counts(candidate.text);
         }

@@ -1,7 +1,7 @@
 //! What a Pod would reach: by its variables, commands, probes and files, and by how it resolves names.
 
 use super::violation;
-use crate::admission::draft::at;
+use crate::admission::change::at;
 use crate::admission::{Facts, Resolved};
 use crate::environment::{self, Fact, Kind, Origin, Sources, VALUE_LIMIT, Variable};
 use crate::host;
