@@ -67,7 +67,11 @@ fn one(text: &str) {
     };
     let values = BRANCH.map(|(part, value)| (variable("app", part), value.to_owned()));
     let values: BTreeMap<String, String> = values.into();
-    let Some(branch) = expand(&composed, &values, VALUE_LIMIT) else {
+    let Some(branch) = expand(
+        &composed,
+        |name| values.get(name).map(String::as_str),
+        VALUE_LIMIT,
+    ) else {
         return;
     };
     let Some(read) = Connection::parse(&branch) else {
