@@ -80,7 +80,12 @@ pub fn desired(preview: &Preview, policy: &PreviewPolicySpec, own: &str) -> Vec<
         ),
     ];
     let databases = preview.branched(policy);
-    for (name, spec) in network::policies(&policy.network, policy.quarantine.smtp, &databases) {
+    for (name, spec) in network::policies(
+        &policy.network,
+        policy.quarantine.smtp,
+        &databases,
+        &policy.sharing,
+    ) {
         all.push(guardrail(
             preview,
             Kind::NetworkPolicy,

@@ -12,6 +12,7 @@ mod network;
 mod placement;
 mod quarantine;
 mod schema;
+mod sharing;
 mod stance;
 mod workloads;
 
@@ -22,6 +23,7 @@ pub use lifetime::{Capacity, LifetimeLimits};
 pub use network::{Egress, Network, Peer};
 pub use placement::{Permission, Placement, TaintEffect, Toleration, TolerationOperator};
 pub use quarantine::{CronJobs, Quarantine, Smtp};
+pub use sharing::{SharedService, Sharing};
 pub use stance::{Adopt, Enforcement, Existing, Rewrites, Trusted};
 pub use workloads::{Hosts, Jobs, Limits, PodSecurity, Quota, Size};
 
@@ -105,6 +107,9 @@ pub struct PreviewPolicySpec {
     /// What no preview may reach, besides every golden.
     #[serde(default)]
     pub protected: Protected,
+    /// Golden Services that a partial clone may call.
+    #[serde(default)]
+    pub sharing: Sharing,
     /// What a preview must not do to the outside.
     #[serde(default)]
     pub quarantine: Quarantine,

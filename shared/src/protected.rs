@@ -181,13 +181,6 @@ impl Protected {
     fn knows_spelt(&self, host: &str, canonical: &str) -> bool {
         self.has_service(canonical) || self.listed(host, canonical).is_some()
     }
-
-    /// Where the Services of `namespace` lead that are aliases of something protected, by name.
-    pub fn aliases(&self, services: &Services, namespace: &str) -> BTreeMap<String, String> {
-        let bounds = Bounds::new(self, services, namespace);
-        let led = |(name, _): (&String, _)| Some((name.clone(), bounds.service(namespace, name, 0)?));
-        services.of(namespace).filter_map(led).collect()
-    }
 }
 
 #[cfg(test)]

@@ -97,7 +97,8 @@ impl Facts {
 
     /// What the request's preview may not reach.
     pub fn bounds<'f>(&'f self, namespace: &'f str) -> Bounds<'f> {
-        Bounds::of(&self.protected, &self.services, namespace)
+        let sharing = self.policy().map(|policy| &policy.sharing);
+        Bounds::sharing(&self.protected, &self.services, namespace, sharing)
     }
 
     /// The policy of the request's preview.

@@ -48,6 +48,14 @@ pub enum Mistake {
         /// What there is.
         known: String,
     },
+    /// No workload has the name.
+    #[error("--changed {name}: the golden has no workload called that; it has {known}")]
+    UnknownWorkload {
+        /// The name.
+        name: String,
+        /// What there is.
+        known: String,
+    },
     /// Two images for one container.
     #[error("--image names {0} twice")]
     TwoImages(String),

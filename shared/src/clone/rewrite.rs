@@ -6,6 +6,7 @@ mod config_map;
 mod cron_job;
 mod custom;
 mod external_secret;
+mod identity;
 mod ingress;
 mod job;
 mod pod;
@@ -20,6 +21,7 @@ mod workload;
 use super::credentials::Credentials;
 use super::golden::GoldenData;
 use super::hosts::HostMap;
+use super::partial::Partial;
 use super::references::References;
 use super::sanitize::Sanitizer;
 use super::secrets::Usage;
@@ -51,6 +53,10 @@ pub(super) struct Context<'a> {
     pub(super) policy_name: &'a str,
     pub(super) policy: &'a PreviewPolicySpec,
     pub(super) data: &'a GoldenData,
+    /// Why an object is not part of the clone on request.
+    pub(super) leaves_out: &'a dyn Fn(&DynamicObject) -> Option<String>,
+    /// Set where only what changed is cloned.
+    pub(super) partial: Option<&'a Partial>,
     pub(super) references: &'a References,
     pub(super) hosts: &'a HostMap,
     pub(super) sanitizer: &'a Sanitizer,

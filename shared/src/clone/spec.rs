@@ -34,6 +34,8 @@ pub struct CloneSpec {
     pub ttl: Option<Lifetime>,
     /// Which objects are part of it.
     pub selection: Selection,
+    /// Workloads that changed, where the rest is to be the golden's; empty for a whole clone.
+    pub changed: Vec<String>,
     /// Variables that are set to something else.
     pub variables: Vec<VariableOverride>,
     /// Secrets that are given instead of copied.

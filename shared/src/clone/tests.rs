@@ -1,7 +1,9 @@
 //! The plan of a small shop as a real team would have it.
 
+mod again;
 mod credentials;
 mod neighbours;
+mod partial;
 mod refusals;
 mod several;
 mod wishes;

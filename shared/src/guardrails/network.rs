@@ -3,14 +3,19 @@
 //! Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>. They are additive: each opens one
 //! thing, so that a reader of `kubectl get networkpolicies` sees what is open and why.
 
-use crate::policy::{Database, Network, Peer, Reach, Smtp};
+use crate::policy::{Database, Network, Peer, Reach, SharedService, Sharing, Smtp};
 use serde_json::{Value, json};
 
 /// Ports that mail is submitted or relayed at, in order.
 pub const SMTP: [u16; 4] = [25, 465, 587, 2525];
 
 /// Name and spec of each.
-pub(super) fn policies(network: &Network, smtp: Smtp, databases: &[Database]) -> Vec<(String, Value)> {
+pub(super) fn policies(
+    network: &Network,
+    smtp: Smtp,
+    databases: &[Database],
+    sharing: &Sharing,
+) -> Vec<(String, Value)> {
     let everything = json!({});
     let mut all = vec![
         (
@@ -67,6 +72,10 @@ pub(super) fn policies(network: &Network, smtp: Smtp, databases: &[Database]) ->
             }),
         ));
     }
+    let shared: Vec<Value> = sharing.services.iter().filter_map(shared).collect();
+    if !shared.is_empty() {
+        all.push(opened("understudy-sharing", Value::Array(shared)));
+    }
     for database in databases {
         let reach = &database.branch.postgres.reach;
         // An empty list of peers would mean everywhere.
@@ -117,6 +126,16 @@ fn without_mail() -> Vec<Value> {
         first = u32::from(port) + 1;
     }
     ports
+}
+
+/// The Pods behind one Service, at their ports, and nothing else of its namespace.
+fn shared(shared: &SharedService) -> Option<Value> {
+    let (namespace, _) = shared.service.split_once('/')?;
+    let mut to = peer(&Peer::namespace(namespace));
+    to["podSelector"] = json!({ "matchLabels": shared.pod_labels });
+    let port = |port: &u16| json!({ "protocol": "TCP", "port": port });
+    let ports: Vec<Value> = shared.ports.iter().map(port).collect();
+    Some(json!({ "to": [to], "ports": ports }))
 }
 
 fn reach(reach: &Reach) -> Value {

@@ -87,6 +87,25 @@ pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// `namespace/name`.
+pub(super) fn qualified_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 127,
+        "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+    })
+}
+
+/// At least one port.
+pub(super) fn ports(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 16,
+        "items": { "type": "integer", "format": "int32", "minimum": 1, "maximum": 65535 }
+    })
+}
+
 /// At most 64 names of users or groups.
 pub(super) fn subjects(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -6,6 +6,7 @@
 use super::Protected;
 use crate::connection::{self, Connection};
 use crate::host::{self, Candidate};
+use crate::policy::Sharing;
 use crate::services::Services;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -30,6 +31,8 @@ pub struct Bounds<'f> {
     protected: &'f Protected,
     services: &'f Services,
     namespace: &'f str,
+    /// What the preview's policy shares with it all the same.
+    sharing: Option<&'f Sharing>,
     /// The preview's own Services that lead out of bounds.
     aliases: BTreeMap<String, String>,
 }
@@ -41,17 +44,32 @@ impl<'f> Bounds<'f> {
             protected,
             services,
             namespace,
+            sharing: None,
             aliases: BTreeMap::new(),
         }
     }
 
     /// The bounds of the preview `namespace`.
     pub fn of(protected: &'f Protected, services: &'f Services, namespace: &'f str) -> Self {
-        let aliases = protected.aliases(services, namespace);
-        Bounds {
-            aliases,
+        Bounds::sharing(protected, services, namespace, None)
+    }
+
+    /// The same, where the preview's policy shares some golden Services with it.
+    pub fn sharing(
+        protected: &'f Protected,
+        services: &'f Services,
+        namespace: &'f str,
+        sharing: Option<&'f Sharing>,
+    ) -> Self {
+        let mut bounds = Bounds {
+            sharing: sharing.filter(|sharing| !sharing.services.is_empty()),
             ..Bounds::new(protected, services, namespace)
-        }
+        };
+        let own = services.of(namespace);
+        bounds.aliases = own
+            .filter_map(|(name, _)| Some((name.clone(), bounds.service(namespace, name, 0)?)))
+            .collect();
+        bounds
     }
 
     /// Why `host` is out of bounds, as the end of the sentence "`host` is …".
@@ -61,11 +79,25 @@ impl<'f> Bounds<'f> {
 
     fn follow(&self, host: &str, hops: usize) -> Option<String> {
         let canonical = host::canonical(host);
-        if let Some(why) = self.protected.why_spelt(host, &canonical) {
-            return Some(why);
+        let why = if self.is_shared(&canonical) {
+            // A database is never shared, nor what a policy lists by its host.
+            self.protected.listed(host, &canonical)
+        } else {
+            self.protected.why_spelt(host, &canonical)
+        };
+        if why.is_some() {
+            return why;
         }
         let (name, namespace) = host::service(&canonical)?;
         self.service(namespace.unwrap_or(self.namespace), name, hops)
+    }
+
+    /// Whether a host in canonical spelling names a Service that the policy shares: the Service itself, no Pod behind it.
+    fn is_shared(&self, canonical: &str) -> bool {
+        let Some(sharing) = self.sharing else { return false };
+        let name = canonical.strip_suffix(".svc").unwrap_or(canonical);
+        name.split_once('.')
+            .is_some_and(|(service, namespace)| sharing.has(namespace, service))
     }
 
     /// Why the Service `name` of `namespace` leads out of bounds.

@@ -93,7 +93,12 @@ async fn an_image_that_takes_the_place_of_none() {
         "nginx=registry.example.com/web:1",
     ])
     .await;
-    assert_helped(&ran, 2, "no container, workload or repository called nginx", "NAME=");
+    assert_helped(
+        &ran,
+        2,
+        "no container, workload or repository called nginx",
+        "NAME=",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use crate::clone::snapshot::{Snapshot, group_of, kind_of, name_of};
 use crate::clone::survey::{self, controller};
 use crate::clone::variables::{self, PlannedVariable};
 use crate::clone::verdict::{Item, Verdict, Wave};
-use crate::clone::{claims, golden, lineage};
+use crate::clone::{claims, golden, lineage, partial};
 use kube::core::DynamicObject;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +61,17 @@ impl<'a> Planner<'a> {
 
     fn item(&mut self, object: &DynamicObject) -> Item {
         match self.outcome(object) {
+            Ok(wave) if self.context.partial.is_some_and(|partial| partial.shares(object)) => {
+                let (golden, clone) = (self.context.golden, &self.context.spec.name);
+                let alias = partial::alias(object, golden, clone);
+                let reason = format!(
+                    "it leads to the one of {golden}, which policy {} shares",
+                    self.context.policy_name
+                );
+                let mut item = Item::unmade(object, Verdict::Rewrite, reason);
+                item.made = Some((wave, Box::new(alias)));
+                item
+            }
             Ok(wave) => self.make(object, wave),
             Err(item) => *item,
         }
@@ -70,7 +81,7 @@ impl<'a> Planner<'a> {
     fn outcome(&self, object: &DynamicObject) -> Result<Wave, Box<Item>> {
         let skip = |reason: String| Err(Box::new(Item::unmade(object, Verdict::Skip, reason)));
         let (group, kind, name) = (group_of(object), kind_of(object), name_of(object));
-        if let Some(reason) = self.context.spec.selection.leaves_out(object) {
+        if let Some(reason) = (self.context.leaves_out)(object) {
             return skip(reason);
         }
         if is_guardrail(object) {
@@ -209,7 +220,7 @@ impl<'a> Planner<'a> {
             };
             let treatment = treatment(group_of(object), kind_of(object), self.context.policy);
             let wanted = matches!(treatment, Treatment::Make(_)) && kind_of(object) != "Secret";
-            let asked_for = self.context.spec.selection.leaves_out(object).is_none();
+            let asked_for = (self.context.leaves_out)(object).is_none();
             if wanted && asked_for && is_left_out(kind, name) {
                 self.warnings.push(format!(
                     "{}/{}: {kind} {name} makes it in the golden, and is no part of the clone",

@@ -84,8 +84,11 @@ pub(super) fn backends(request: &Request, facts: &Facts) -> Vec<Violation> {
             return;
         };
         // A shared Gateway may stand anywhere: what it serves for this route is said by the hosts.
-        if value["name"].is_string() && !path.contains(&"parentRefs") {
-            let name = value["name"].as_str().unwrap_or_default();
+        let name = value["name"].as_str().unwrap_or_default();
+        let shared = facts
+            .policy()
+            .is_some_and(|policy| policy.sharing.has(namespace, name));
+        if !name.is_empty() && !path.contains(&"parentRefs") && !shared {
             let message = format!("{name} is in the protected namespace {namespace}");
             found.push(violation(format!("{}.namespace", path.join(".")), message));
         }

@@ -30,6 +30,9 @@ impl Planner<'_> {
                 format!("ExternalSecret {maker} makes it"),
             );
         }
+        if context.partial.is_some() && !self.sums.usage.is_used(name) {
+            return Item::unmade(object, Verdict::Skip, "nothing of the clone uses it");
+        }
         let collides = self
             .snapshot
             .collisions
@@ -48,7 +51,7 @@ impl Planner<'_> {
             return item;
         }
         if context.policy.secrets.copy.iter().any(|copied| copied == name) && !is_guardrail(object) {
-            return match context.spec.selection.leaves_out(object) {
+            return match (context.leaves_out)(object) {
                 Some(reason) => Item::unmade(object, Verdict::Skip, reason),
                 None => self.make(object, Wave::Config),
             };
@@ -77,7 +80,7 @@ impl Planner<'_> {
         if !self.snapshot.from_manifests || !self.sums.usage.is_used(name_of(object)) {
             return None;
         }
-        if let Some(reason) = self.context.spec.selection.leaves_out(object) {
+        if let Some(reason) = (self.context.leaves_out)(object) {
             return Some(Item::unmade(object, Verdict::Skip, reason));
         }
         let made = self.context.sanitizer.object(object);

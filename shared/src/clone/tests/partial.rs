@@ -1,0 +1,96 @@
+//! Clones of what changed only.
+
+use super::*;
+
+fn changed(names: &[&str]) -> CloneSpec {
+    CloneSpec {
+        changed: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..spec()
+    }
+}
+
+fn sharing() -> PreviewPolicySpec {
+    policy(json!({ "sharing": { "services": [
+        { "service": "shop/api", "podLabels": { "app.kubernetes.io/component": "api" }, "ports": [8080] },
+        { "service": "shop/db", "podLabels": { "app": "db" }, "ports": [5432] }
+    ] } }))
+}
+
+#[test]
+fn what_changed_is_cloned_and_the_rest_is_the_goldens_where_the_policy_shares_it() {
+    let plan = planned(&shop(), &changed(&["web"]), &sharing()).unwrap();
+    assert_eq!(plan.refusals().count(), 0, "{:?}", plan.refusals().next());
+    let made: Vec<String> = plan
+        .items
+        .iter()
+        .filter(|item| item.made.is_some())
+        .map(Item::id)
+        .collect();
+    assert_eq!(
+        made,
+        [
+            "Deployment/web",
+            "HorizontalPodAutoscaler/web",
+            "Ingress/web",
+            "Service/api",
+            "Service/web",
+            "Service/web-public"
+        ]
+    );
+    let alias = super::made(&plan, "Service", "api");
+    assert_eq!(
+        alias.data,
+        json!({ "spec": { "type": "ExternalName", "externalName": "api.shop.svc.cluster.local" } })
+    );
+    // A database is never shared, and what is neither part of it nor shared says so.
+    assert!(
+        item(&plan, "Service", "db")
+            .reason
+            .contains("golden database app")
+    );
+    assert!(
+        item(&plan, "Service", "redis")
+            .reason
+            .contains("does not share it")
+    );
+    assert_eq!(
+        item(&plan, "Deployment", "api").reason,
+        "it belongs to nothing of --changed"
+    );
+}
+
+#[test]
+fn what_a_changed_workload_reads_comes_along_and_what_it_misses_is_told() {
+    let plan = planned(
+        &shop(),
+        &CloneSpec {
+            images: Vec::new(),
+            ..changed(&["worker"])
+        },
+        &policy(json!({})),
+    )
+    .unwrap();
+    let made: Vec<String> = plan
+        .items
+        .iter()
+        .filter(|item| item.made.is_some())
+        .map(Item::id)
+        .collect();
+    assert_eq!(made, ["ConfigMap/worker-config", "Deployment/worker"]);
+    assert!(
+        plan.warnings.iter().any(|warning| warning.contains("redis.shop")),
+        "{:?}",
+        plan.warnings
+    );
+}
+
+#[test]
+fn a_workload_that_is_not_there_is_a_mistake() {
+    // F05
+    let mistakes = planned(&shop(), &changed(&["wbe"]), &sharing()).unwrap_err();
+    assert!(
+        mistakes[0]
+            .to_string()
+            .starts_with("--changed wbe: the golden has no workload called that; it has api, ")
+    );
+}
