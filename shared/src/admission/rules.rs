@@ -13,7 +13,7 @@ mod field_reserved;
 mod held;
 mod host_rewritten;
 mod host_stolen;
-mod identity_dropped;
+pub(super) mod identity_dropped;
 mod key_invalid;
 mod kind_not_allowed;
 mod label_removed;

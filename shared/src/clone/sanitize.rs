@@ -30,8 +30,7 @@ const ANNOTATIONS: &[&str] = &[
     "downscaler/",
     "janitor/",
     "k8s-ttl-controller.twin.sh/",
-    "autoscaling.keda.sh/paused",
-    "autoscaling.keda.sh/paused-replicas",
+    "autoscaling.keda.sh/",
     "endpoints.kubernetes.io/",
     "understudy.dev/",
 ];

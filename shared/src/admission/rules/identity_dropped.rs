@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// What gives an identity, where it stands.
-const MARKS: [(&str, &str); 8] = [
+pub(crate) const MARKS: [(&str, &str); 8] = [
     ("annotations", "eks.amazonaws.com/role-arn"),
     ("annotations", "iam.gke.io/gcp-service-account"),
     ("annotations", "iam.gke.io/credential-key"),
@@ -65,17 +65,10 @@ fn tokens(draft: &mut Draft<'_>) {
     let pod = draft.current();
     for (index, volume) in elements(&pod["spec"]["volumes"]).iter().enumerate().rev() {
         let sources = elements(&volume["projected"]["sources"]);
-        let audience = |source: &Value| {
-            let audience = source["serviceAccountToken"]["audience"].as_str()?;
-            CLOUDS
-                .iter()
-                .any(|cloud| audience.contains(cloud))
-                .then(|| audience.to_owned())
-        };
-        let Some(found) = sources.iter().find_map(audience) else {
+        let Some(found) = sources.iter().find_map(cloud) else {
             continue;
         };
-        if sources.iter().all(|source| audience(source).is_some()) {
+        if sources.iter().all(|source| cloud(source).is_some()) {
             unmount(draft, &pod, volume["name"].as_str().unwrap_or_default());
             draft.remove(Reason::IdentityDropped, &["spec", "volumes", &index.to_string()]);
         } else {
@@ -86,6 +79,15 @@ fn tokens(draft: &mut Draft<'_>) {
             );
         }
     }
+}
+
+/// The cloud that a source of a projected volume brings a token for.
+pub(crate) fn cloud(source: &Value) -> Option<&str> {
+    let audience = source["serviceAccountToken"]["audience"].as_str()?;
+    CLOUDS
+        .iter()
+        .any(|cloud| audience.contains(cloud))
+        .then_some(audience)
 }
 
 fn elements(value: &Value) -> &[Value] {

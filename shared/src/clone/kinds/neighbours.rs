@@ -5,6 +5,7 @@ use super::Treatment::{self, Make, Refuse, Skip, SkipUnlessListed};
 use crate::clone::verdict::Wave;
 
 const BACKUP: &str = "backups are the golden's";
+const CLUSTER: &str = "it belongs to a CloudNativePG cluster, which is no part of a clone";
 const CERTIFICATE: &str = "cert-manager makes it while it issues a certificate";
 const WILDCARD: &str = "a preview's hosts are served by the wildcard certificate of its domain";
 const DELIVERY: &str = "it delivers the golden; nothing but its own clone looks after a preview";
@@ -79,6 +80,10 @@ pub(super) const KINDS: &[(&str, &str, Treatment)] = &[
             "add the database to spec.databases of the policy: the preview gets a branch",
         ),
     ),
+    ("postgresql.cnpg.io", "Pooler", Skip(CLUSTER)),
+    ("postgresql.cnpg.io", "Database", Skip(CLUSTER)),
+    ("postgresql.cnpg.io", "Publication", Skip(CLUSTER)),
+    ("postgresql.cnpg.io", "Subscription", Skip(CLUSTER)),
     ("postgresql.cnpg.io", "Backup", Skip(BACKUP)),
     ("postgresql.cnpg.io", "ScheduledBackup", Skip(BACKUP)),
     ("velero.io", ANY, Skip(BACKUP)),

@@ -1,14 +1,11 @@
 //! Pod templates: marks, images, variables, Secrets in use, and what no preview's Pod may ask for.
 
-use super::{Context, Notes, Sums};
+use super::{Context, Notes, Sums, identity};
 use crate::clone::databases::{self, LISTS};
 use crate::clone::secrets::Usage;
 use crate::clone::variables;
 use crate::policy::PodSecurity;
 use serde_json::Value;
-
-/// Pod label that asks Azure for a cloud identity.
-const CLOUD_IDENTITY: &str = "azure.workload.identity/use";
 
 pub(super) fn rewrite(
     template: &mut Value,
@@ -20,12 +17,8 @@ pub(super) fn rewrite(
 ) {
     if let Some(metadata) = template.get_mut("metadata") {
         context.sanitizer.template_metadata(metadata);
-        if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut)
-            && labels.remove(CLOUD_IDENTITY).is_some()
-        {
-            notes.change("the cloud identity is dropped");
-        }
     }
+    identity::drop_from(template, notes);
     if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
         spec.remove("nodeName");
     }

@@ -1,30 +1,23 @@
 //! ServiceAccounts: without the cloud identity, which would let a preview act as the original.
 
-use super::{Context, Notes, Sums};
+use super::{Context, Notes, Sums, identity};
 use kube::core::DynamicObject;
 use serde_json::Value;
 
-/// Annotations by which clouds give a ServiceAccount a role.
-const CLOUD_IDENTITY: [&str; 6] = [
-    "eks.amazonaws.com/role-arn",
-    "eks.amazonaws.com/audience",
-    "iam.gke.io/gcp-service-account",
-    "azure.workload.identity/client-id",
-    "azure.workload.identity/tenant-id",
-    "azure.workload.identity/service-account-token-expiration",
-];
-
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
     let by = format!("ServiceAccount/{}", super::name_of(object));
-    if let Some(annotations) = &mut object.metadata.annotations {
-        let before = annotations.len();
-        annotations.retain(|key, _| !CLOUD_IDENTITY.contains(&key.as_str()));
-        if annotations.len() < before {
-            notes.change("the cloud identity is dropped");
+    let mut dropped = false;
+    for marks in [&mut object.metadata.labels, &mut object.metadata.annotations] {
+        let Some(all) = marks else { continue };
+        let before = all.len();
+        all.retain(|key, _| !identity::is_mark(key));
+        dropped |= all.len() < before;
+        if all.is_empty() {
+            *marks = None;
         }
-        if annotations.is_empty() {
-            object.metadata.annotations = None;
-        }
+    }
+    if dropped {
+        notes.change("the cloud identity is dropped");
     }
     if let Value::Object(fields) = &mut object.data {
         // Tokens of the original's account.
