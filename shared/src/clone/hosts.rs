@@ -89,6 +89,16 @@ impl HostMap {
 /// Kinds that ask for hosts.
 const ROUTES: [&str; 4] = ["Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute"];
 
+/// Every host that the golden's Ingresses and routes ask for.
+pub(super) fn golden_hosts(snapshot: &Snapshot) -> BTreeSet<String> {
+    let routes = ROUTES.iter().flat_map(|kind| snapshot.of(kind));
+    routes
+        .flat_map(hosts_of)
+        .map(|(host, _)| host)
+        .filter(|host| !host.is_empty())
+        .collect()
+}
+
 /// Hosts of a route in their order, each with the Service that it leads to first.
 fn hosts_of(route: &DynamicObject) -> Vec<(String, String)> {
     if kind_of(route) == "Ingress" {

@@ -15,8 +15,27 @@ const MOST: usize = 64 * 1024;
 pub struct Lineage {
     /// The golden.
     pub golden: String,
-    /// When the golden was read; RFC 3339.
+    /// When the golden was read; RFC 3339. Empty in manifests that a repository holds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub at: String,
+    /// Goldens whose objects moved in with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
+    /// Whether it was made of manifests, and not of what ran.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_manifests: bool,
+    /// What alone was cloned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
+    /// Labels that everything cloned carries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selector: Vec<String>,
+    /// What was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Workloads that alone were cloned, while the golden serves the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
     /// The commit the images were built from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
@@ -30,7 +49,7 @@ pub struct Lineage {
 
 impl Lineage {
     /// Compact JSON; where it would be too long, one hash stands for all objects.
-    pub(super) fn text(mut self) -> String {
+    pub fn text(mut self) -> String {
         let text = |lineage: &Lineage| serde_json::to_string(lineage).unwrap_or_default();
         let full = text(&self);
         if full.len() <= MOST {

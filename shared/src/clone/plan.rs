@@ -8,8 +8,10 @@ use super::hosts::HostMap;
 use super::kinds::is_never_made;
 use super::lineage::Lineage;
 use super::mistake::Mistake;
+use super::partial::Partial;
 use super::preflight::{self, Shortage};
 use super::references::References;
+use super::selection::Pattern;
 use super::rewrite::Context;
 use super::sanitize::Sanitizer;
 use super::snapshot::{Snapshot, Unreadable, name_of};
@@ -17,7 +19,7 @@ use super::spec::{CloneSpec, Rules};
 use super::survey;
 use super::variables::PlannedVariable;
 use super::verdict::{Item, Verdict, Wave};
-use super::{namespace, review};
+use super::{namespace, own, review};
 use crate::lease::{self, Lease};
 use crate::names;
 use items::Planner;
@@ -81,6 +83,11 @@ pub fn plan(
         limits: Box::new(rules.policy.lifetime.clone()),
     });
     mistakes.extend(survey::check(snapshot, spec));
+    let partial = (!spec.changed.is_empty()).then(|| Partial::new(snapshot, &spec.changed, rules.policy));
+    let partial = partial.transpose().unwrap_or_else(|unknown| {
+        mistakes.extend(unknown);
+        None
+    });
     let lease = match lease {
         Ok(lease) if mistakes.is_empty() => lease,
         Ok(_) => return Err(mistakes),
@@ -90,7 +97,13 @@ pub fn plan(
         }
     };
     let clone = spec.name.as_str();
-    let part = |object: &DynamicObject| spec.selection.leaves_out(object).is_none();
+    let leaves_out = |object: &DynamicObject| {
+        let partial = partial.as_ref();
+        spec.selection
+            .leaves_out(object)
+            .or_else(|| partial?.leaves_out(object, rules.policy_name))
+    };
+    let part = |object: &DynamicObject| leaves_out(object).is_none();
     let hosts = HostMap::new(snapshot, clone, rules.policy, part);
     let services = snapshot.of("Service").map(|service| name_of(service).to_owned());
     let left_out = snapshot
@@ -108,6 +121,8 @@ pub fn plan(
         policy_name: rules.policy_name,
         policy: rules.policy,
         data: &data,
+        leaves_out: &leaves_out,
+        partial: partial.as_ref(),
         credentials: &credentials,
         references: &References::new(snapshot.name(), clone, services, hosts.texts()).without(left_out),
         hosts: &hosts,
@@ -120,6 +135,12 @@ pub fn plan(
     let mut items = planner.items();
     let lineage = Lineage {
         golden: snapshot.name().to_owned(),
+        others: snapshot.others(),
+        from_manifests: snapshot.from_manifests,
+        only: texts(&spec.selection.only),
+        selector: texts(&spec.selection.selector),
+        exclude: texts(&spec.selection.exclude),
+        changed: spec.changed.clone(),
         at: lease::whole_seconds(now).to_string(),
         commit: spec.commit.clone(),
         images: std::mem::take(&mut planner.sums.images),
@@ -127,6 +148,7 @@ pub fn plan(
     };
     let namespace = namespace::manifest(&snapshot.golden, spec, rules.policy_name, lineage.text());
     let variables = planner.variables(&items);
+    own::mark(&mut items, snapshot, spec);
     let mut warnings = planner.warnings;
     warnings.extend(review::apply(&mut items, &namespace, rules, now));
     let made = items.iter().filter_map(|item| item.made.as_ref());
@@ -147,6 +169,10 @@ pub fn plan(
         hosts: hosts.made.clone(),
         expires_at: lease.expires_at,
     })
+}
+
+fn texts(patterns: &[Pattern]) -> Vec<String> {
+    patterns.iter().map(Pattern::to_string).collect()
 }
 
 fn check_name(spec: &CloneSpec) -> Vec<Mistake> {

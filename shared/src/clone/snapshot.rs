@@ -36,6 +36,13 @@ impl Snapshot {
         self.golden.name.as_deref().unwrap_or_default()
     }
 
+    /// The goldens whose objects moved in.
+    pub fn others(&self) -> Vec<String> {
+        let namespaces = self.objects.iter().filter_map(|object| object.metadata.namespace.clone());
+        let others = namespaces.filter(|namespace| namespace != self.name());
+        others.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// Whether objects of `kind` could be listed.
     pub fn could_read(&self, kind: &str) -> bool {
         !self.unreadable.iter().any(|unreadable| unreadable.kind == kind)

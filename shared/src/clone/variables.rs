@@ -77,7 +77,7 @@ impl FromStr for VariableOverride {
 }
 
 impl VariableOverride {
-    fn means(&self, workload: &str, container: &str) -> bool {
+    pub(super) fn means(&self, workload: &str, container: &str) -> bool {
         self.workload == workload && self.container.as_deref().is_none_or(|wanted| wanted == container)
     }
 }
