@@ -24,6 +24,8 @@ struct Came {
     answered: Figures,
     shed: Figures,
     failed: usize,
+    /// Never asked: as many clients as there may be were waiting.
+    unasked: usize,
 }
 
 /// Measures and prints.
@@ -51,7 +53,7 @@ pub async fn measure() -> Result<()> {
     };
     drop(calls);
 
-    let asked = came.answered.len() + came.shed.len() + came.failed;
+    let asked = came.answered.len() + came.shed.len() + came.failed + came.unasked;
     println!(
         "\n# Overload: {} at twice the capacity for {} s\n",
         sample.name(),
@@ -70,11 +72,12 @@ pub async fn measure() -> Result<()> {
         came.answered.at(1.0),
     );
     println!(
-        "sent away {}, p50 {:.0} ms, longest {:.0} ms; failed {}",
+        "sent away {}, p50 {:.0} ms, longest {:.0} ms; failed {}, never asked {}",
         came.shed.len(),
         came.shed.median(),
         came.shed.at(1.0),
-        came.failed
+        came.failed,
+        came.unasked
     );
     println!(
         "idle p90 {:.2} ms before; as before {:.0} ms after the end",
@@ -147,7 +150,7 @@ async fn flood(
         while due < wanted {
             due += 1.0;
             if idle.is_empty() && busy.len() >= MOST {
-                came.failed += 1;
+                came.unasked += 1;
                 continue;
             }
             let (kept, caller) = (idle.pop(), caller.clone());
