@@ -10,6 +10,7 @@
 //! Assumptions: the golden's own objects are well-formed (they come from an API server).
 
 mod claims;
+mod compare;
 mod credentials;
 mod databases;
 mod embedded;
@@ -19,9 +20,12 @@ mod hosts;
 mod image;
 mod kinds;
 mod lineage;
+mod manifests;
 mod merge;
 mod mistake;
 mod namespace;
+mod own;
+mod partial;
 mod plan;
 mod preflight;
 mod references;
@@ -33,20 +37,25 @@ mod selection;
 mod snapshot;
 mod spec;
 mod survey;
+mod traces;
 mod variables;
 mod verdict;
 
+pub use compare::{Extra, FieldChange, changes, extras};
 pub use credentials::Seed;
 pub use given::{GivenSecret, InvalidSecret};
 pub use image::{ImageOverride, InvalidImage};
 pub use lineage::Lineage;
+pub use manifests::{Manifests, Provided, derived, manifests};
 pub use merge::merge;
 pub use mistake::Mistake;
+pub use own::{Kept, kept};
 pub use plan::{Plan, plan};
 pub use preflight::Shortage;
 pub use selection::{InvalidPattern, InvalidSelector, Pattern, Selection, selector};
 pub use snapshot::{Snapshot, Unreadable};
 pub use spec::{CloneSpec, Rules};
+pub use traces::Traces;
 pub use variables::{Decided, InvalidVariable, PlannedVariable, VariableOverride};
 pub use verdict::{Item, Verdict, Wave};
 

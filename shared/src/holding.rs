@@ -120,7 +120,7 @@ pub fn needs_sources(pod: &Value, in_force: InForce, facts: &Facts) -> bool {
 }
 
 /// Whether `pod` carries a review mark that counts.
-fn is_marked(pod: &Value, facts: &Facts) -> bool {
+pub fn is_marked(pod: &Value, facts: &Facts) -> bool {
     let created = pod["metadata"]["creationTimestamp"]
         .as_str()
         .and_then(|at| at.parse().ok());

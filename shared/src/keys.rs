@@ -59,6 +59,8 @@ pub const MESSAGE: &str = "understudy.dev/message";
 pub const URL: &str = "understudy.dev/url";
 /// Annotation: what the clone was made of, compact JSON; for reading only.
 pub const LINEAGE: &str = "understudy.dev/lineage";
+/// Annotation on objects of a clone: what of them was asked for and is not the golden's, compact JSON.
+pub const OWN: &str = "understudy.dev/own";
 /// Annotation: RFC 3339; opens a tombstone for automation.
 pub const REVIVE: &str = "understudy.dev/revive";
 /// Annotation: approvals, stamped by admission.
