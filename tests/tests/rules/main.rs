@@ -5,6 +5,7 @@ mod applied;
 mod changes;
 mod copies;
 mod destinations;
+mod gifts;
 mod later;
 mod neighbours;
 mod observing;

@@ -2,6 +2,7 @@
 
 use super::environments::Environments;
 use super::error::said;
+use super::fan_out::FannedOut;
 use super::seals::{BELIEVED, Seals};
 use crate::facts::{Live, Memory};
 use crate::metrics::Metrics;
@@ -42,6 +43,8 @@ pub struct Context {
     pub seals: Seals,
     /// When what came in sideways was looked for, by the preview's uid.
     surveyed: Mutex<HashMap<String, Instant>>,
+    /// What each preview got copies of.
+    pub fanned_out: FannedOut,
     /// Whose Pods were replaced lately, by the preview's uid.
     turns: Mutex<HashMap<String, Turns>>,
     /// Branches being made, by policy.
@@ -73,6 +76,7 @@ impl Context {
             environments,
             seals: Seals::default(),
             surveyed: Mutex::default(),
+            fanned_out: FannedOut::default(),
             turns: Mutex::default(),
             starting: Mutex::default(),
         }
@@ -155,6 +159,7 @@ impl Context {
     pub fn forget(&self, name: &str, uid: &str) {
         self.environments.forget(name);
         self.surveyed.lock().expect("no panic while held").remove(uid);
+        self.fanned_out.forget(uid);
         self.turns.lock().expect("no panic while held").remove(uid);
         self.seals.doubt(name);
     }

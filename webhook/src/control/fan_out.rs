@@ -10,16 +10,44 @@ use super::removal::remove;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{ListParams, ObjectMeta, PostParams};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
 use understudy::keys;
-use understudy::policy::PreviewPolicySpec;
+use understudy::policy::{PreviewPolicySpec, Secrets};
 use understudy::preview::Preview;
 
 /// The value of the guardrail label on a copy.
 const MARK: &str = "fan-out";
 
-/// Brings the copies in `preview` to what `policy` lists.
-pub async fn ensure(context: &Context, preview: &Preview, policy: &PreviewPolicySpec) -> Result<(), Error> {
+/// What each preview was last brought to, by uid.
+#[derive(Default)]
+pub struct FannedOut(Mutex<HashMap<String, Secrets>>);
+
+impl FannedOut {
+    /// Forgets a preview that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().expect("no panic while held").remove(uid);
+    }
+}
+
+/// Brings the copies in `preview` to what `policy` lists, where that changed since or the originals are `due` a look.
+pub async fn keep(
+    context: &Context,
+    preview: &Preview,
+    policy: &PreviewPolicySpec,
+    due: bool,
+) -> Result<(), Error> {
+    let known = |all: &mut HashMap<String, Secrets>| all.get(&preview.uid) == Some(&policy.secrets);
+    if !due && known(&mut context.fanned_out.0.lock().expect("no panic while held")) {
+        return Ok(());
+    }
+    ensure(context, preview, policy).await?;
+    let mut all = context.fanned_out.0.lock().expect("no panic while held");
+    all.insert(preview.uid.clone(), policy.secrets.clone());
+    Ok(())
+}
+
+async fn ensure(context: &Context, preview: &Preview, policy: &PreviewPolicySpec) -> Result<(), Error> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &preview.name);
     let marked = ListParams::default().labels(&format!("{}={MARK}", keys::GUARDRAIL));
     let there = api

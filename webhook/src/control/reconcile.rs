@@ -245,7 +245,7 @@ async fn keep(
             context.is_new(&preview);
         }
         // Before any Pod starts: a kubelet that finds no Secret to pull with waits long before it looks again.
-        fan_out::ensure(context, &preview, policy).await?;
+        fan_out::keep(context, &preview, policy, true).await?;
         preview.sealed = Some(hash.clone());
         let observed = Observed {
             sealed: true,
@@ -267,10 +267,11 @@ async fn keep(
         pods::attend(context, &preview, policy, false).await?;
     }
     if sealed.is_some() {
-        if context.is_due(&preview) {
+        let due = context.is_due(&preview);
+        if due {
             survey::close_what_opens(context, &preview).await?;
-            fan_out::ensure(context, &preview, policy).await?;
         }
+        fan_out::keep(context, &preview, policy, due).await?;
         context.environments.watch(context, &preview);
         preview.branches = branches::ensure(context, &preview, policy).await?;
     }
