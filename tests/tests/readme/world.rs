@@ -133,10 +133,10 @@ impl World {
                     let file = block.text.lines().next().and_then(|line| line.strip_prefix("# "));
                     let file = file
                         .with_context(|| format!("{place}: a manifest begins with the name of its file"))?;
-                    ensure!(
-                        page(name)?.contains(&format!("--filename {file}\n")),
-                        "{place}: {file} is never applied"
-                    );
+                    let used = ["--filename", "--spec"]
+                        .iter()
+                        .any(|flag| page(name).is_ok_and(|page| page.contains(&format!("{flag} {file}"))));
+                    ensure!(used, "{place}: {file} is never used");
                     fs::write(self.path().join(file), &block.text)?;
                     None
                 }
