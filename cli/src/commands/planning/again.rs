@@ -1,0 +1,131 @@
+//! Planning a clone again, from what it says of itself: whose it is, its policy, its images, its passwords.
+
+use super::{Read, read};
+use crate::cluster::{Cluster, Existing, Installed, MANAGER};
+use crate::error::{Exit, Failure};
+use crate::settings::{Clone, Images, PlanOutput};
+use k8s_openapi::api::core::v1::Namespace;
+use understudy::clone::{CloneSpec, Lineage, Plan, Seed, Selection, Snapshot, kept, selector};
+use understudy::keys;
+use understudy::policy::PreviewPolicySpec;
+
+/// A clone, and what it would be if it were made today.
+pub struct Again<'i> {
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// What is in it.
+    pub live: Snapshot,
+    /// What it was made of.
+    pub lineage: Lineage,
+    /// What it is asked to be.
+    pub settings: Clone,
+    /// What was read of its golden.
+    pub read: Read<'i>,
+    /// What it would be.
+    pub plan: Plan,
+}
+
+impl<'i> Again<'i> {
+    /// Reads the clone `name` and its golden; `verb` is what it is read for.
+    pub async fn plan(
+        cluster: &Cluster,
+        installed: &'i Installed,
+        name: &str,
+        verb: &str,
+        fresh: impl FnOnce() -> Seed,
+    ) -> Result<Self, Failure> {
+        let existing = cluster.preview(name).await?;
+        let lineage = lineage(&existing)?;
+        let mut settings = settings(&existing, &lineage, verb)?;
+        let (live, _) = cluster
+            .snapshot(existing.namespace.clone(), installed, &[])
+            .await?;
+        settings.spec.seed = cluster.seed(name).await?.unwrap_or_else(fresh);
+        let read = read(cluster, installed, &settings).await?;
+        let kept = kept(&live, &read.snapshot, MANAGER);
+        settings.spec.images = kept.images;
+        settings.spec.variables = kept.variables;
+        settings.spec.secrets = kept.secrets;
+        let plan = read.plan(&settings)?;
+        Ok(Again {
+            namespace: existing.namespace,
+            live,
+            lineage,
+            settings,
+            read,
+            plan,
+        })
+    }
+
+    /// The policy it lives under.
+    pub fn policy(&self) -> &PreviewPolicySpec {
+        self.read.policy
+    }
+}
+
+/// What the clone says that it was made of; an error where it was not cloned of what runs.
+fn lineage(existing: &Existing) -> Result<Lineage, Failure> {
+    let name = &existing.preview.name;
+    let annotations = existing.namespace.metadata.annotations.as_ref();
+    let read = annotations.and_then(|all| serde_json::from_str::<Lineage>(all.get(keys::LINEAGE)?).ok());
+    let no_clone = |why: &str| {
+        Failure::new(Exit::Refused, format!("{name} cannot be compared with a golden"))
+            .caused_by(why)
+            .hint("understudy list")
+    };
+    match read {
+        None => Err(no_clone(
+            "it was not made by understudy clone: it says nothing of what it was made of",
+        )),
+        Some(lineage) if lineage.from_manifests => Err(no_clone("it was made of manifests").hint(format!(
+            "understudy clone {} --from-dir DIR --name {name}",
+            lineage.golden
+        ))),
+        Some(lineage) => Ok(lineage),
+    }
+}
+
+fn settings(existing: &Existing, lineage: &Lineage, verb: &str) -> Result<Clone, Failure> {
+    let preview = &existing.preview;
+    let unread = |what: &str| {
+        Failure::new(
+            Exit::Failed,
+            format!("cannot read {what} in the lineage of {}", preview.name),
+        )
+    };
+    let patterns = |texts: &[String]| {
+        let parsed = texts.iter().map(|text| text.parse());
+        parsed
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| unread("what was selected"))
+    };
+    let labels = match lineage.selector.as_slice() {
+        [] => Vec::new(),
+        labels => selector(&labels.join(",")).map_err(|_| unread("the selector"))?,
+    };
+    let label = |key: &str| existing.namespace.metadata.labels.as_ref()?.get(key).cloned();
+    Ok(Clone {
+        golden: preview.parent.clone().unwrap_or_else(|| lineage.golden.clone()),
+        others: lineage.others.clone(),
+        from_dir: None,
+        spec: CloneSpec {
+            name: preview.name.clone(),
+            pr: label(keys::PR).and_then(|pr| pr.parse().ok()),
+            selection: Selection {
+                only: patterns(&lineage.only)?,
+                selector: labels,
+                exclude: patterns(&lineage.exclude)?,
+            },
+            changed: lineage.changed.clone(),
+            commit: lineage.commit.clone(),
+            ..CloneSpec::default()
+        },
+        policy: preview.policy.clone(),
+        images: Images::default(),
+        wait_url: false,
+        wait: None,
+        dry_run: false,
+        output: PlanOutput::Table,
+        again: format!("understudy {verb} {}", preview.name),
+    })
+}

@@ -1,0 +1,120 @@
+//! What is left of the goldens: references, marks, secret values.
+
+use super::row::Row;
+use super::rules::{self, Objection};
+use super::sight::Sight;
+use serde_json::json;
+use understudy::clone::{Snapshot, Traces};
+use understudy::keys;
+
+/// Kinds that carry somebody's texts.
+const DERIVED: [&str; 6] = [
+    "Event",
+    "Lease",
+    "EndpointSlice",
+    "Endpoints",
+    "ReplicaSet",
+    "ControllerRevision",
+];
+
+/// Nothing names a golden, its Services or its hosts.
+pub fn references(sight: &Sight) -> Row {
+    let traces = traces(sight);
+    let mut count = 0;
+    let mut left = Vec::new();
+    for (subject, object) in sight.subjects() {
+        let kind = subject.object["kind"].as_str().unwrap_or_default();
+        let guardrail = subject.object["metadata"]["labels"][keys::GUARDRAIL].is_string();
+        if guardrail || DERIVED.contains(&kind) {
+            continue;
+        }
+        count += 1;
+        let paths = traces.references(object);
+        left.extend(paths.into_iter().map(|path| format!("{}: {path}", subject.id)));
+    }
+    Row::new(
+        "golden references",
+        format!("every text of {count} objects, for {}", names(sight)),
+    )
+    .broken_by(left)
+    .unknown_for(sight.unread(&["ConfigMap", "Secret", "Deployment", "Ingress"]))
+    .unknown_for(unread(sight, &["Service", "Ingress"]))
+    .hint(format!(
+        "understudy diff {} shows what differs from a clone",
+        sight.preview.name
+    ))
+}
+
+/// Nothing that delivers a golden takes an object for its own.
+pub fn marks(sight: &Sight) -> Row {
+    let traces = traces(sight);
+    let marked = sight.subjects().flat_map(|(subject, object)| {
+        let marks = traces.marks(object);
+        marks
+            .into_iter()
+            .map(move |mark| format!("{}: {mark}", subject.id))
+    });
+    let kinds = ["Deployment", "StatefulSet", "Service", "ConfigMap"];
+    Row::new(
+        "GitOps marks",
+        format!(
+            "marks of Argo CD, Flux and Helm, beside those of {}",
+            names(sight)
+        ),
+    )
+    .broken_by(marked)
+    .unknown_for(unread(sight, &kinds))
+    .hint("take the label or annotation off, or what delivers the golden may delete the object")
+}
+
+/// No secret value of a golden stands in it but those that the policy lists for copying.
+pub fn secrets(sight: &Sight, objections: &[Objection]) -> Row {
+    let known = sight.facts.fingerprints.len();
+    Row::new(
+        "secret values",
+        format!("every value, for {known} fingerprints of the goldens' Secrets"),
+    )
+    .broken_by(rules::copies(objections))
+    .unknown_for(sight.unread(&["Secret", "ConfigMap", "Pod"]))
+    .unknown_for(unread(sight, &["Secret"]))
+    .hint("ask somebody who may read the goldens' Secrets to verify it")
+}
+
+fn traces(sight: &Sight) -> Traces {
+    Traces::new(sight.goldens.values().filter_map(|golden| golden.as_ref().ok()))
+}
+
+fn names(sight: &Sight) -> String {
+    match sight.goldens.len() {
+        0 => "no golden that is known".to_owned(),
+        _ => sight.goldens.keys().cloned().collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Why nothing can be said beside `kinds` of the goldens.
+fn unread(sight: &Sight, kinds: &[&str]) -> Vec<String> {
+    let hidden = |golden: &Snapshot| {
+        let hidden = kinds.iter().filter(|kind| !golden.could_read(kind));
+        hidden
+            .map(|kind| (*kind).to_owned())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut why = Vec::new();
+    for (name, golden) in &sight.goldens {
+        match golden {
+            Err(error) => why.push(format!("golden {name}: {error}")),
+            Ok(golden) => match hidden(golden) {
+                kinds if kinds.is_empty() => {}
+                kinds => why.push(format!("golden {name}: you may not list {kinds}")),
+            },
+        }
+    }
+    if sight.goldens.is_empty() {
+        why.push(format!(
+            "it does not say which golden it was made of ({})",
+            json!(keys::PARENT)
+        ));
+    }
+    why
+}
