@@ -60,13 +60,11 @@ impl HostMap {
                 names::hash(text, 8)
             }
         };
-        let candidates = [
-            names::main_host(clone, domain),
-            names::service_host(&slug(service), clone, domain),
-            names::service_host(&slug(first), clone, domain),
-        ];
-        candidates
-            .into_iter()
+        // A route that only redirects leads to no Service.
+        let named = [service, first].into_iter().filter(|name| !name.is_empty());
+        let named = named.map(|name| names::service_host(&slug(name), clone, domain));
+        std::iter::once(names::main_host(clone, domain))
+            .chain(named)
             .find(|candidate| !taken.contains(candidate))
             .unwrap_or_else(|| names::service_host(&names::hash(host, 8), clone, domain))
     }
@@ -104,8 +102,12 @@ fn hosts_of(route: &DynamicObject) -> Vec<(String, String)> {
     if kind_of(route) == "Ingress" {
         return hosts_of_ingress(&route.data);
     }
-    let service = route.data.pointer("/spec/rules/0/backendRefs/0/name");
-    let service = service.and_then(Value::as_str).unwrap_or_default();
+    let rules = route.data.pointer("/spec/rules").and_then(Value::as_array);
+    let mut services = rules
+        .into_iter()
+        .flatten()
+        .filter_map(|rule| rule.pointer("/backendRefs/0/name").and_then(Value::as_str));
+    let service = services.next().unwrap_or_default();
     let hosts = route.data.pointer("/spec/hostnames").and_then(Value::as_array);
     let mut hosts: Vec<_> = hosts
         .into_iter()

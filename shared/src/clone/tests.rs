@@ -1,6 +1,7 @@
 //! The plan of a small shop as a real team would have it.
 
 mod again;
+mod contracts;
 mod credentials;
 mod neighbours;
 mod partial;

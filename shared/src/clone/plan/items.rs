@@ -90,11 +90,11 @@ impl<'a> Planner<'a> {
         if object.metadata.deletion_timestamp.is_some() {
             return skip("it is being deleted".to_owned());
         }
-        if let Some((owner_kind, owner)) = controller(object) {
-            return skip(format!("made by {owner_kind} {owner}"));
-        }
         if let Some(reason) = self.belongs_elsewhere(object) {
             return skip(reason);
+        }
+        if let Some((owner_kind, owner)) = controller(object) {
+            return skip(format!("made by {owner_kind} {owner}"));
         }
         let refuse = |why: String, remedy: String| {
             let remedy = format!("{remedy}, or leave it out with --exclude {kind}/{name}");
@@ -221,7 +221,8 @@ impl<'a> Planner<'a> {
             let treatment = treatment(group_of(object), kind_of(object), self.context.policy);
             let wanted = matches!(treatment, Treatment::Make(_)) && kind_of(object) != "Secret";
             let asked_for = (self.context.leaves_out)(object).is_none();
-            if wanted && asked_for && is_left_out(kind, name) {
+            let replaced = self.belongs_elsewhere(object).is_some();
+            if wanted && asked_for && !replaced && is_left_out(kind, name) {
                 self.warnings.push(format!(
                     "{}/{}: {kind} {name} makes it in the golden, and is no part of the clone",
                     kind_of(object),

@@ -23,7 +23,10 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
         .data
         .pointer_mut("/spec/volumeClaimTemplates")
         .and_then(Value::as_array_mut);
-    for template in claims.into_iter().flatten() {
+    let Some(claims) = claims.filter(|claims| !claims.is_empty()) else {
+        return;
+    };
+    for template in claims {
         if let Some(metadata) = template.get_mut("metadata") {
             context.sanitizer.template_metadata(metadata);
         }
@@ -32,6 +35,7 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
         }
         claim::empty(template, notes);
     }
+    notes.change("its volumes come up empty");
 }
 
 /// No more replicas than the policy's size; a workload at rest stays at rest.

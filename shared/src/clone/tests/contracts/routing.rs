@@ -1,0 +1,217 @@
+//! Hosts, certificates, DNS records, ingress-nginx, the Gateway API.
+
+use super::*;
+
+#[test]
+fn cert_manager_is_not_asked_for_certificates() {
+    let mut asked =
+        json!({ "kubernetes.io/tls-acme": "true", "acme.cert-manager.io/http01-edit-in-place": "true" });
+    for key in [
+        "issuer",
+        "cluster-issuer",
+        "issuer-kind",
+        "issuer-group",
+        "common-name",
+        "duration",
+        "renew-before",
+    ] {
+        asked[format!("cert-manager.io/{key}")] = json!("x");
+    }
+    assert_eq!(left_on_ingress(asked), json!({}));
+}
+
+#[test]
+fn external_dns_makes_records_of_the_clone_alone_by_either_prefix() {
+    for prefix in ["external-dns.alpha.kubernetes.io", "external-dns.kubernetes.io"] {
+        let mut asked = json!({});
+        for (key, value) in [
+            ("hostname", "shop.example.com, api.example.com,other.example.net"),
+            ("internal-hostname", "shop.example.com"),
+            ("set-identifier", "eu-1"),
+            ("target", "192.0.2.1"),
+            ("aws-weight", "10"),
+            ("aws-region", "eu-central-1"),
+            ("ttl", "60"),
+        ] {
+            asked[format!("{prefix}/{key}")] = json!(value);
+        }
+        let left = left_on_ingress(asked);
+        assert_eq!(left[format!("{prefix}/hostname")], format!("{MAIN},{FURTHER}"));
+        assert_eq!(left[format!("{prefix}/internal-hostname")], MAIN);
+        assert_eq!(left[format!("{prefix}/ttl")], "60");
+        assert_eq!(left.as_object().unwrap().len(), 3, "{left}");
+    }
+}
+
+#[test]
+fn annotations_of_ingress_nginx_mean_the_clone() {
+    for (key, value, becomes) in [
+        (
+            "auth-url",
+            "http://api.shop.svc.cluster.local/verify",
+            "http://api.shop-pr-7.svc.cluster.local/verify",
+        ),
+        (
+            "auth-signin",
+            "https://shop.example.com/login?rd=$escaped_request_uri",
+            &format!("https://{MAIN}/login?rd=$escaped_request_uri"),
+        ),
+        ("default-backend", "api", "api"),
+        ("canary", "true", "true"),
+        ("canary-by-header", "x-canary", "x-canary"),
+        ("canary-weight", "20", "20"),
+        ("server-alias", "api.example.com,gone.example.net", FURTHER),
+        (
+            "cors-allow-origin",
+            "https://shop.example.com, https://api.example.com",
+            &format!("https://{MAIN}, https://{FURTHER}"),
+        ),
+        (
+            "proxy-redirect-from",
+            "http://api.shop.svc/",
+            "http://api.shop-pr-7.svc/",
+        ),
+        (
+            "proxy-redirect-to",
+            "https://shop.example.com/",
+            &format!("https://{MAIN}/"),
+        ),
+        (
+            "permanent-redirect",
+            "https://api.example.com/v2",
+            &format!("https://{FURTHER}/v2"),
+        ),
+        ("proxy-body-size", "8m", "8m"),
+    ] {
+        let key = format!("nginx.ingress.kubernetes.io/{key}");
+        let (mut asked, mut left) = (json!({}), json!({}));
+        asked[&key] = json!(value);
+        left[&key] = json!(becomes);
+        assert_eq!(left_on_ingress(asked), left);
+    }
+}
+
+#[test]
+fn text_for_ingress_nginxs_own_configuration_is_refused_by_name() {
+    for key in ["configuration-snippet", "server-snippet", "auth-snippet"] {
+        let mut asked = json!({});
+        asked[format!("nginx.ingress.kubernetes.io/{key}")] = json!("proxy_pass http://api.shop.svc;");
+        let plan = clone_of([ingress(asked), api_service()], json!({}));
+        let refused = item(&plan, "Ingress", "web");
+        assert_eq!(refused.verdict, Verdict::Refuse, "{key}");
+        assert!(refused.reason.contains(key), "{}", refused.reason);
+        assert!(
+            refused.remedy.contains("--exclude Ingress/web"),
+            "{}",
+            refused.remedy
+        );
+    }
+}
+
+#[test]
+fn secrets_that_ingress_nginx_reads_are_named() {
+    for key in ["auth-secret", "auth-tls-secret", "proxy-ssl-secret"] {
+        let mut asked = json!({});
+        asked[format!("nginx.ingress.kubernetes.io/{key}")] = json!("shop/basic-auth");
+        let plan = clone_of([ingress(asked), api_service()], json!({}));
+        let refused: Vec<String> = plan.refusals().map(Item::id).collect();
+        assert_eq!(refused, ["Secret/basic-auth"], "{key}");
+        let left = made(&plan, "Ingress", "web")
+            .metadata
+            .annotations
+            .clone()
+            .unwrap();
+        assert_eq!(
+            left[&format!("nginx.ingress.kubernetes.io/{key}")],
+            "shop-pr-7/basic-auth"
+        );
+    }
+}
+
+#[test]
+fn a_canary_shares_the_host_of_what_it_is_a_canary_of() {
+    let mut canary = ingress(json!({ "nginx.ingress.kubernetes.io/canary": "true" }));
+    canary["metadata"]["name"] = json!("web-canary");
+    let plan = clone_of([ingress(json!({})), canary, api_service()], json!({}));
+    let hosts = |name: &str| made(&plan, "Ingress", name).data["spec"]["rules"][0]["host"].clone();
+    assert_eq!(hosts("web"), hosts("web-canary"));
+    assert_eq!(plan.hosts, [MAIN, FURTHER]);
+}
+
+#[test]
+fn hosts_backends_and_certificates_of_an_ingress_are_the_clones() {
+    let mut original = ingress(json!({}));
+    original["spec"]["tls"] =
+        json!([{ "hosts": ["shop.example.com", "api.example.com"], "secretName": "shop-tls" }]);
+    original["spec"]["defaultBackend"] = json!({ "service": { "name": "api", "port": { "number": 80 } } });
+    let made = clone_with(
+        original,
+        json!({ "hosts": { "domain": "preview.example.com", "tlsSecret": "wildcard" }, "secrets": { "tls": ["wildcard"] } }),
+    );
+    let spec = &made.data["spec"];
+    assert_eq!(
+        spec["tls"],
+        json!([{ "hosts": [MAIN, FURTHER], "secretName": "wildcard" }])
+    );
+    assert_eq!(spec["defaultBackend"], Value::Null);
+    let hosts: Vec<&str> = spec["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| rule["host"].as_str().unwrap())
+        .collect();
+    // A wildcard certificate reaches one label deep.
+    assert!(
+        hosts.iter().all(|host| host
+            .strip_suffix(".preview.example.com")
+            .is_some_and(|label| !label.contains('.'))),
+        "{hosts:?}"
+    );
+    assert_eq!(hosts.len(), 3);
+}
+
+#[test]
+fn routes_of_every_protocol_mean_the_clone_wherever_a_host_or_namespace_stands() {
+    for kind in ["HTTPRoute", "GRPCRoute", "TLSRoute"] {
+        let route = json!({ "apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "metadata": { "name": "web" }, "spec": {
+            "parentRefs": [{ "name": "public", "namespace": "gateways" }], "hostnames": ["shop.example.com", "*.shop.example.com"],
+            "rules": [
+                { "filters": [{ "type": "RequestRedirect", "requestRedirect": { "hostname": "shop.example.com" } }] },
+                { "filters": [{ "type": "URLRewrite", "urlRewrite": { "hostname": "api.shop.svc.cluster.local" } }],
+                  "backendRefs": [{ "name": "api", "namespace": "shop", "port": 80 }] }
+            ] } });
+        let made = clone_with(
+            route,
+            json!({ "kinds": [format!("gateway.networking.k8s.io/{kind}")] }),
+        );
+        let spec = &made.data["spec"];
+        // A rule that only redirects leads to no Service: the host is named after the next one's.
+        assert_eq!(spec["hostnames"], json!([MAIN, FURTHER]), "{kind}");
+        assert_eq!(
+            spec["parentRefs"],
+            json!([{ "name": "public", "namespace": "gateways" }])
+        );
+        assert_eq!(
+            spec["rules"][0]["filters"][0]["requestRedirect"]["hostname"],
+            MAIN
+        );
+        assert_eq!(
+            spec["rules"][1]["filters"][0]["urlRewrite"]["hostname"],
+            "api.shop-pr-7.svc.cluster.local"
+        );
+        assert_eq!(spec["rules"][1]["backendRefs"][0]["namespace"], "shop-pr-7");
+    }
+}
+
+#[test]
+fn a_route_that_only_redirects_has_a_host_that_can_be_read() {
+    let route = |name: &str, host: &str| {
+        json!({ "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": { "name": name }, "spec": {
+        "hostnames": [host], "rules": [{ "filters": [{ "type": "RequestRedirect", "requestRedirect": { "hostname": "shop.example.com" } }] }] } })
+    };
+    let plan = clone_of(
+        [route("a", "shop.example.com"), route("b", "www.example.com")],
+        json!({ "kinds": ["gateway.networking.k8s.io/HTTPRoute"] }),
+    );
+    assert_eq!(plan.hosts, [MAIN, "www--shop-pr-7.preview.example.com"]);
+}
