@@ -170,23 +170,22 @@ pub fn extras<'s>(
 
 /// Whether a clone might have made the object: of a kind that clones make, and not by itself, the cluster or the controller.
 fn is_somebodys(object: &DynamicObject, live: &Snapshot, policy: &PreviewPolicySpec) -> bool {
-    let owned = object.metadata.owner_references.iter().flatten().next().is_some();
     let name = name_of(object);
-    let of_ours = name.starts_with(keys::BRANCH_SECRET_PREFIX) || name == keys::SEED_SECRET.0;
-    let of_a_set = kind_of(object) == "PersistentVolumeClaim" && claims::maker(live, name).is_some();
+    let made_for_it = match kind_of(object) {
+        "Secret" => {
+            let ours = name.starts_with(keys::BRANCH_SECRET_PREFIX) || name == keys::SEED_SECRET.0;
+            ours || policy.secrets.fans_out(name)
+        }
+        "PersistentVolumeClaim" => claims::maker(live, name).is_some(),
+        _ => rewrite::is_made_everywhere(object),
+    };
+    let owned = object.metadata.owner_references.iter().flatten().next().is_some();
     let makeable = matches!(
         treatment(group_of(object), kind_of(object), policy),
         Treatment::Make(_)
     );
-    let secret = kind_of(object) == "Secret" && policy.secrets.fans_out(name);
-    makeable
-        && !owned
-        && !(of_ours && kind_of(object) == "Secret")
-        && !of_a_set
-        && !secret
-        && !is_guardrail(object)
-        && !rewrite::is_made_everywhere(object)
-        && object.metadata.deletion_timestamp.is_none()
+    let leaving = object.metadata.deletion_timestamp.is_some();
+    makeable && !made_for_it && !owned && !is_guardrail(object) && !leaving
 }
 
 fn is_applied(object: &DynamicObject, manager: &str) -> bool {
