@@ -84,14 +84,14 @@ impl std::ops::Add for Quantity {
 /// In the largest unit that keeps it whole: `1500m`, `3Gi`, `20`.
 impl std::fmt::Display for Quantity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.milli % 1000 != 0 {
+        if !self.milli.is_multiple_of(1000) {
             return write!(f, "{}m", self.milli);
         }
         let whole = self.milli / 1000;
         let units = [(40, "Ti"), (30, "Gi"), (20, "Mi")];
         let unit = units
             .iter()
-            .find(|(shift, _)| whole != 0 && whole % (1 << shift) == 0);
+            .find(|(shift, _)| whole != 0 && whole.is_multiple_of(1 << shift));
         match unit {
             Some((shift, suffix)) => write!(f, "{}{suffix}", whole >> shift),
             None => write!(f, "{whole}"),
