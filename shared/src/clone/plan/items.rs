@@ -102,6 +102,9 @@ impl<'a> Planner<'a> {
                 Item::unmade(object, Verdict::Refuse, why).remedy(remedy),
             ))
         };
+        if let Some(reason) = self.brought_otherwise(object) {
+            return skip(reason);
+        }
         let types = object.types.clone().unwrap_or_default();
         if self
             .snapshot
@@ -134,6 +137,25 @@ impl<'a> Planner<'a> {
                     self.context.policy_name
                 ),
             ),
+        }
+    }
+
+    /// Why what makes a Secret in the golden need not make it in the clone.
+    fn brought_otherwise(&self, object: &DynamicObject) -> Option<String> {
+        let secret = match (group_of(object), kind_of(object)) {
+            ("external-secrets.io", "ExternalSecret") => rewrite::target(object),
+            ("bitnami.com", "SealedSecret") => name_of(object),
+            _ => return None,
+        };
+        let (spec, secrets) = (self.context.spec, &self.context.policy.secrets);
+        if spec.secrets.contains_key(secret) {
+            Some(format!("its Secret {secret} is given with --secret"))
+        } else if secrets.fans_out(secret) {
+            Some(format!("the policy gives every preview its own {secret}"))
+        } else if secrets.copy.iter().any(|copied| copied == secret) {
+            Some(format!("the policy lists its Secret {secret} for copying"))
+        } else {
+            None
         }
     }
 

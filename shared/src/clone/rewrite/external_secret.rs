@@ -24,7 +24,7 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
         notes.refuse(
             unmapped.join("; "),
             format!(
-                "add the store to secrets.stores, or a prefix of the key to secrets.keyMap, of PreviewPolicy {}, or give the Secret with --secret {}=FILE and leave this out with --exclude {by}",
+                "add the store to secrets.stores, or a prefix of the key to secrets.keyMap, of PreviewPolicy {}, give the Secret with --secret {}=FILE, or leave this out with --exclude {by}",
                 context.policy_name,
                 target(object),
             ),

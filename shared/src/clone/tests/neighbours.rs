@@ -103,6 +103,34 @@ fn an_external_secret_whose_key_nobody_maps_is_refused_with_the_ways_out() {
 }
 
 #[test]
+fn what_makes_a_secret_is_left_out_where_the_secret_comes_otherwise() {
+    let sealed = json!({ "apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "metadata": { "name": "api-keys" }, "spec": {} });
+    let golden = golden([api(), external_secret(json!({})), sealed]);
+    let given = CloneSpec {
+        secrets: [(
+            "api-keys".to_owned(),
+            GivenSecret::from_env_file("payment=test").unwrap(),
+        )]
+        .into(),
+        ..no_images()
+    };
+    let plan = planned(&golden, &given, &policy(json!({}))).unwrap();
+    assert_eq!(plan.refusals().count(), 0, "{:?}", plan.refusals().next());
+    assert!(
+        item(&plan, "ExternalSecret", "api-keys")
+            .reason
+            .contains("given with --secret")
+    );
+    let listed = policy(json!({ "secrets": { "copy": ["api-keys"] } }));
+    let plan = planned(&golden, &no_images(), &listed).unwrap();
+    assert!(
+        item(&plan, "SealedSecret", "api-keys")
+            .reason
+            .contains("for copying")
+    );
+}
+
+#[test]
 fn routes_of_the_gateway_api_serve_hosts_of_the_clone() {
     let route = json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": { "name": "api",
