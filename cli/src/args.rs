@@ -1,6 +1,8 @@
 //! What was typed. Parsing does nothing but validate the shape; what it means is [`crate::settings`]' business.
 
+use crate::commands::completion;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates as Names;
 use std::path::PathBuf;
 
 /// `understudy`, also as `kubectl understudy`.
@@ -14,21 +16,30 @@ use std::path::PathBuf;
     max_term_width = 110,
     help_template = "{about-with-newline}\n{usage-heading} {usage}\n\n\
         Make a preview:\n  \
-        clone     Stamp out a clone of a golden namespace for a pull request\n\n\
+        clone     Stamp out a clone of a golden namespace for a pull request\n  \
+        render    Write the clone as YAML that a GitOps repository can hold\n\n\
         Look around:\n  \
         list      List previews\n  \
-        describe  Show one preview: lease, databases, workloads, and what holds it back\n\n\
+        describe  Show one preview: lease, databases, workloads, and what holds it back\n  \
+        diff      Compare a clone with its golden of today\n  \
+        verify    Prove what isolates a preview, row by row\n\n\
         Look after it:\n  \
+        refresh   Bring a clone to its golden of today\n  \
         extend    Move the end of a preview's lease\n  \
         destroy   End a preview now: routes, workloads, database branches, namespace\n\n\
         Look before you leap:\n  \
         check     Say what admission would answer to a manifest, with a cluster's facts or without one\n\n\
         Look after Understudy:\n  \
         doctor    Say what of the installation does not work, why, and the command that mends it\n\n\
+        Look after your shell:\n  \
+        completion  Write what bash, zsh, fish or kubectl need to complete names with TAB\n  \
+        man         Write man pages\n  \
+        help        Explain a verb, or the exit codes\n\n\
         Options:\n{options}\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no cluster, 4 no rights, 5 refused, 6 not found,\n\
         7 taken, 8 not installed, 9 not in time, 10 check: would be refused, 11 check: not decidable,\n\
-        12 doctor: something does not work, 130 interrupted"
+        12 doctor: something does not work,\n13 diff: something differs, 14 verify: something is not proven, 130 interrupted\n\
+        understudy help exit-codes explains them"
 )]
 pub struct Cli {
     /// Options of every verb.
@@ -46,7 +57,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig [default: its current one]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = Names::new(completion::contexts))]
     pub context: Option<String>,
     /// Say only what went wrong
     #[arg(long, short, global = true)]
@@ -80,6 +91,19 @@ pub enum PlanOutput {
     Yaml,
 }
 
+/// How a report is written to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportOutput {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For reading.
+    Yaml,
+    /// For a comment on a pull request.
+    Markdown,
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -88,6 +112,11 @@ pub enum Verb {
     /// Reads the golden with your own rights, gives every object one verdict (copy, rewrite, re-create, skip, refuse), and
     /// applies the plan in waves. Running it again converges and touches nothing that is right.
     Clone(Clone),
+    /// Write a clone as YAML that a GitOps repository can hold: the namespace, then every object in the order of clone.
+    ///
+    /// The same golden gives the same bytes. No value of a Secret is among them: which Secrets somebody has to provide, and
+    /// how, is said on stderr.
+    Render(Wishes),
     /// List previews.
     List(List),
     /// Show one preview: lease, databases, workloads, and what holds it back.
@@ -96,6 +125,20 @@ pub enum Verb {
     Extend(Extend),
     /// End a preview now: routes, workloads, database branches, namespace.
     Destroy(Destroy),
+    /// Compare a clone with what a clone of its golden would be today.
+    ///
+    /// The clone keeps what is its own: images, variables, Secrets and passwords. Says which objects it lacks, which fields
+    /// differ, and what is in it besides; never a value of a Secret, a ConfigMap or a variable.
+    Diff(Diff),
+    /// Bring a clone to the golden of today, with its own images, passwords and databases.
+    ///
+    /// What was made with the clone and is no longer in the golden is deleted; what somebody else made is left alone.
+    Refresh(Refresh),
+    /// Prove what isolates a preview, row by row, against what is there.
+    ///
+    /// By the rules of admission, the laws that clones are made by, and a session of each branch's own role. What you may
+    /// not read is said to be unknown, and every doubt is a failure.
+    Verify(Verify),
     /// Say what admission would answer to a manifest, with a cluster's facts or without one.
     ///
     /// By the very rules and in the very words of the cluster. A workload is checked as itself and as the Pod it would make.
@@ -108,13 +151,67 @@ pub enum Verb {
     /// Looks with your own rights and changes nothing; what you may not read is said to be unknown. A preview and a golden
     /// are created for a trial only (server-side dry run), to see whether admission is asked.
     Doctor(Doctor),
+    /// What needs no cluster.
+    #[command(flatten)]
+    Alone(Alone),
 }
 
-/// `understudy clone`.
+/// What needs no cluster.
+#[derive(Debug, Subcommand)]
+pub enum Alone {
+    /// Write what bash, zsh, fish or kubectl need to complete verbs, flags and names with TAB.
+    ///
+    /// Names of goldens, previews and policies are the cluster's. For a session of bash: source <(understudy completion bash);
+    /// of zsh: source <(understudy completion zsh); of fish: understudy completion fish | source. For kubectl understudy, put
+    /// what understudy completion kubectl writes into PATH as kubectl_complete-understudy, and make it executable.
+    Completion(Completion),
+    /// Write man pages, one a verb.
+    Man(Man),
+    /// Explain a verb, or the exit codes.
+    Help(Help),
+}
+
+/// `understudy completion`.
 #[derive(Debug, Args)]
-pub struct Clone {
+pub struct Completion {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Who completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// Bash, 4.4 or later.
+    Bash,
+    /// Zsh.
+    Zsh,
+    /// Fish.
+    Fish,
+    /// kubectl, for `kubectl understudy`.
+    Kubectl,
+}
+
+/// `understudy man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Where to write them; made if it is not there
+    #[arg(long, short, value_name = "DIR")]
+    pub output: PathBuf,
+}
+
+/// `understudy help`.
+#[derive(Debug, Args)]
+pub struct Help {
+    /// A verb, or exit-codes
+    pub topic: Option<String>,
+}
+
+/// What a clone is to be.
+#[derive(Debug, Args)]
+pub struct Wishes {
     /// The golden namespace; of several the first one names the clone, and the others move in with it
-    #[arg(required_unless_present = "spec", value_name = "GOLDEN")]
+    #[arg(required_unless_present = "spec", value_name = "GOLDEN", add = Names::new(completion::goldens))]
     pub goldens: Vec<String>,
     /// Clone the manifests below a directory instead of what runs; - reads what helm template or kustomize build write
     #[arg(long, value_name = "DIR|-")]
@@ -142,8 +239,11 @@ pub struct Clone {
     #[arg(long, value_name = "DURATION")]
     pub ttl: Option<String>,
     /// The PreviewPolicy it lives under [default: default]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = Names::new(completion::policies))]
     pub policy: Option<String>,
+    /// Clone these workloads with what belongs to them; the rest is the golden's, as far as the policy shares its Services
+    #[arg(long, value_name = "WORKLOAD,…", value_delimiter = ',')]
+    pub changed: Vec<String>,
     /// Clone nothing but this: a kind, an object (the name may end in *) or a label; may be repeated
     #[arg(long, value_name = "KIND[/NAME]|KEY=VALUE")]
     pub only: Vec<String>,
@@ -156,10 +256,28 @@ pub struct Clone {
     /// Commit the images were built from
     #[arg(long)]
     pub commit: Option<String>,
-    /// Wait until every workload is ready, and say what holds it back
+}
+
+/// `understudy clone`.
+#[derive(Debug, Args)]
+pub struct Clone {
+    /// What it is to be.
+    #[command(flatten)]
+    pub wishes: Wishes,
+    /// Name the images given with --image by their digests, as their registries have them now
+    #[arg(long)]
+    pub resolve: bool,
+    /// Write nothing before every image given with --image is in its registry; wait so long for the builds that push them
+    #[arg(long, value_name = "DURATION")]
+    pub wait_image: Option<String>,
+    /// Wait until every workload is ready and the preview's URL answers, and say what holds it back; a URL whose name is not
+    /// known on this machine is not waited for
     #[arg(long)]
     pub wait: bool,
-    /// How long --wait waits
+    /// Like --wait, and wait until the URL's name is known, too
+    #[arg(long)]
+    pub wait_url: bool,
+    /// How long --wait and --wait-url wait
     #[arg(long, value_name = "DURATION", default_value = "10m")]
     pub timeout: String,
     /// Print every object with its verdict and write nothing
@@ -174,7 +292,7 @@ pub struct Clone {
 #[derive(Debug, Args)]
 pub struct List {
     /// Only clones of this golden
-    #[arg(long, value_name = "GOLDEN")]
+    #[arg(long, value_name = "GOLDEN", add = Names::new(completion::goldens))]
     pub parent: Option<String>,
     /// Format on stdout
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
@@ -185,6 +303,7 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct Describe {
     /// The preview
+    #[arg(add = Names::new(completion::previews))]
     pub name: String,
     /// Format on stdout
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
@@ -195,6 +314,7 @@ pub struct Describe {
 #[derive(Debug, Args)]
 pub struct Extend {
     /// The preview
+    #[arg(add = Names::new(completion::previews))]
     pub name: String,
     /// By how much, such as 90m, 24h or 7d
     #[arg(long, value_name = "DURATION")]
@@ -205,6 +325,7 @@ pub struct Extend {
 #[derive(Debug, Args)]
 pub struct Destroy {
     /// The preview
+    #[arg(add = Names::new(completion::previews))]
     pub name: String,
     /// Do not ask
     #[arg(long, short)]
@@ -215,6 +336,51 @@ pub struct Destroy {
     /// How long --wait waits
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     pub timeout: String,
+}
+
+/// `understudy diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The clone
+    #[arg(add = Names::new(completion::previews))]
+    pub name: String,
+    /// Format on stdout
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `understudy refresh`.
+#[derive(Debug, Args)]
+pub struct Refresh {
+    /// The clone
+    #[arg(add = Names::new(completion::previews))]
+    pub name: String,
+    /// Wait until every workload is ready, and say what holds it back
+    #[arg(long)]
+    pub wait: bool,
+    /// How long --wait waits
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    pub timeout: String,
+    /// Print what would change and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Format on stdout
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `understudy verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The preview
+    #[arg(add = Names::new(completion::previews))]
+    pub name: String,
+    /// Authority of the database servers' certificates, PEM [default: the adminSecret's, as far as you may read it]
+    #[arg(long, value_name = "FILE")]
+    pub database_ca: Option<PathBuf>,
+    /// Format on stdout; markdown is for a comment on the pull request
+    #[arg(long, short, value_enum, default_value_t = ReportOutput::Table)]
+    pub output: ReportOutput,
 }
 
 /// `understudy check`.

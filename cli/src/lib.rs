@@ -4,6 +4,7 @@
 //! ([`understudy::clone`]); this crate reads the cluster, prints, and applies. One file holds the client: `cluster`.
 
 mod args;
+mod branch;
 mod check;
 mod cluster;
 mod commands;
@@ -11,8 +12,12 @@ mod error;
 mod holding;
 mod printer;
 mod progress;
+mod registry;
 mod settings;
+#[cfg(test)]
+mod stand_in;
 mod table;
+mod web;
 
 use clap::Parser;
 use std::ffi::OsString;
@@ -22,6 +27,10 @@ use std::process::ExitCode;
 ///
 /// Builds its own runtime: must not be called from within one.
 pub fn run_from_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(answered) = commands::answer_shell(&args) {
+        return answered;
+    }
     let cli = match args::Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {

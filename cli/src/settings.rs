@@ -13,7 +13,7 @@ use understudy::clone::CloneSpec;
 use understudy::lifetime::Lifetime;
 use understudy::names;
 
-pub use crate::args::{Output, PlanOutput};
+pub use crate::args::{Output, PlanOutput, ReportOutput};
 
 /// How to reach the cluster.
 #[derive(Clone, Debug)]
@@ -37,14 +37,27 @@ pub struct Clone {
     pub spec: CloneSpec,
     /// The policy.
     pub policy: String,
-    /// How long to wait for its workloads, if at all.
+    /// What is to be done with its images before.
+    pub images: Images,
+    /// How long to wait for its workloads and its URL, if at all.
     pub wait: Option<Duration>,
+    /// Whether a URL is waited for whose name is not known here.
+    pub wait_url: bool,
     /// Whether nothing is written.
     pub dry_run: bool,
     /// Format on stdout.
     pub output: PlanOutput,
     /// The command as it can be typed again.
     pub again: String,
+}
+
+/// What is to be done with the images that were given, before anything is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Images {
+    /// Whether they are named by their digests.
+    pub resolve: bool,
+    /// How long to wait until they are pushed, if at all.
+    pub wait: Option<Duration>,
 }
 
 /// What `extend` is to do.
@@ -65,6 +78,39 @@ pub struct Destroy {
     pub yes: bool,
     /// How long to wait until it is gone, if at all.
     pub wait: Option<Duration>,
+}
+
+/// What `diff` is to compare.
+#[derive(Clone, Debug)]
+pub struct Diff {
+    /// The clone.
+    pub name: String,
+    /// Format on stdout.
+    pub output: Output,
+}
+
+/// What `refresh` is to do.
+#[derive(Clone, Debug)]
+pub struct Refresh {
+    /// The clone.
+    pub name: String,
+    /// How long to wait for its workloads, if at all.
+    pub wait: Option<Duration>,
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// Format on stdout.
+    pub output: Output,
+}
+
+/// What `verify` is to look at.
+#[derive(Clone, Debug)]
+pub struct Verify {
+    /// The preview.
+    pub name: String,
+    /// Certificates of the database servers' authorities, where they were given.
+    pub database_ca: Option<Vec<u8>>,
+    /// Format on stdout.
+    pub output: ReportOutput,
 }
 
 /// What `check` is to judge.
@@ -130,6 +176,51 @@ impl Destroy {
             name: preview(args.name)?,
             yes: args.yes,
             wait: args.wait.then(|| duration(timeout)),
+        })
+    }
+}
+
+impl Diff {
+    /// Reads what was typed.
+    pub fn new(args: args::Diff) -> Result<Self, Failure> {
+        Ok(Diff {
+            name: preview(args.name)?,
+            output: args.output,
+        })
+    }
+}
+
+impl Refresh {
+    /// Reads what was typed.
+    pub fn new(args: args::Refresh) -> Result<Self, Failure> {
+        let timeout = args
+            .timeout
+            .parse::<Lifetime>()
+            .map_err(|error| mistaken(vec![format!("--timeout {:?} {error}", args.timeout)]))?;
+        Ok(Refresh {
+            name: preview(args.name)?,
+            wait: args.wait.then(|| duration(timeout)),
+            dry_run: args.dry_run,
+            output: args.output,
+        })
+    }
+}
+
+impl Verify {
+    /// Reads what was typed, and the file it names.
+    pub fn new(args: args::Verify) -> Result<Self, Failure> {
+        let read = |path: PathBuf| {
+            std::fs::read(&path).map_err(|error| {
+                mistaken(vec![format!(
+                    "--database-ca {:?} cannot be read: {error}",
+                    path.display()
+                )])
+            })
+        };
+        Ok(Verify {
+            name: preview(args.name)?,
+            database_ca: args.database_ca.map(read).transpose()?,
+            output: args.output,
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::write::MANAGER;
 use super::{Cluster, PARALLEL, Resources, explain};
 use crate::error::Failure;
+use crate::web::spread;
 use futures::{StreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -38,7 +39,7 @@ impl Outcome {
 /// Metadata of what is there already, by kind and name.
 pub type Known = BTreeMap<(String, String), ObjectMeta>;
 
-/// How long passing trouble is waited out: a quota without status, an API server that is busy.
+/// How long passing trouble is waited out: a quota without status. A busy server is waited for by every request.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Cluster {
@@ -84,7 +85,7 @@ impl Cluster {
             match api.patch(&name, &params, &Patch::Apply(object)).await {
                 Ok(applied) => return Ok(outcome(known.get(&(types.kind, name)), &applied.metadata)),
                 Err(error) if passes(&error) && Instant::now() < deadline => {
-                    sleep(pause).await;
+                    sleep(spread(pause)).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                 }
                 Err(error) => return Err(explain(what, &error)),
@@ -100,7 +101,6 @@ fn passes(error: &kube::Error) -> bool {
     };
     let message = status.message.as_str();
     match status.code {
-        429 | 503 | 504 => true,
         // The quota admission of the API server has not seen the quota's status yet.
         403 => message.contains("status unknown for quota"),
         // The API server lost a race against itself.

@@ -1,6 +1,7 @@
 //! From a kubeconfig to a client.
 
 use super::Cluster;
+use super::patience::patient;
 use crate::error::{Exit, Failure};
 use crate::settings::Connection;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -29,10 +30,14 @@ pub async fn connect(connection: &Connection) -> Result<Cluster, Failure> {
         Err(error) => return Err(unusable(&error, connection)),
     };
     config.connect_timeout = Some(Duration::from_secs(5));
+    config.default_retry = false;
     let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let client =
         Client::try_from(config).map_err(|error| super::explain("cannot use the kubeconfig", &error))?;
-    Ok(Cluster { client, url })
+    Ok(Cluster {
+        client: patient(client),
+        url,
+    })
 }
 
 fn unusable(error: &KubeconfigError, connection: &Connection) -> Failure {

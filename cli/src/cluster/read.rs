@@ -6,6 +6,7 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod, Secret};
 use k8s_openapi::api::networking::v1::Ingress;
+use kube::Resource;
 use kube::api::{Api, ListParams};
 use kube::core::{DynamicObject, TypeMeta};
 use kube::discovery::{ApiCapabilities, ApiResource, Discovery, Scope, verbs};
@@ -62,6 +63,15 @@ impl Cluster {
                 .caused_by(format!("{} serves no PreviewPolicy", self.url))
                 .hint("helm install understudy charts/understudy --namespace understudy-system --create-namespace"));
         }
+        let ours = discovery.groups().find(|group| group.name() == keys::GROUP);
+        let served: Vec<&str> = ours.iter().flat_map(|group| group.versions()).collect();
+        let known = PreviewPolicy::version(&());
+        if !served.contains(&known.as_ref()) {
+            let served = served.join(", ");
+            return Err(other_age(format!(
+                "the cluster's Understudy speaks {served}, and this command line {known}"
+            )));
+        }
         let listable = discovery
             .groups()
             .flat_map(|group| group.recommended_resources())
@@ -106,13 +116,10 @@ impl Cluster {
 
     /// Every policy; all of them, since protection is their union.
     pub async fn policies(&self) -> Result<BTreeMap<String, PreviewPolicySpec>, Failure> {
-        let api: Api<PreviewPolicy> = Api::all(self.client.clone());
+        let resource = ApiResource::erase::<PreviewPolicy>(&());
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
         match api.list(&ListParams::default()).await {
-            Ok(list) => Ok(list
-                .items
-                .into_iter()
-                .map(|p| (p.metadata.name.unwrap_or_default(), p.spec))
-                .collect()),
+            Ok(list) => list.items.into_iter().map(policy).collect(),
             Err(error) if super::not_found(&error) => Err(Failure::new(
                 Exit::NotInstalled,
                 "Understudy is not installed in this cluster",
@@ -265,6 +272,14 @@ impl Cluster {
         if !snapshot.could_read("Secret") {
             snapshot.objects.extend(self.secrets(&name, copied).await?);
         }
+        // Every namespace holds something: whoever sees nothing in it may not look.
+        if snapshot.objects.is_empty() && !snapshot.unreadable.is_empty() {
+            return Err(
+                Failure::new(Exit::NoRights, format!("you may read nothing in {name}"))
+                    .caused_by("a clone is made with your own rights, and nobody lends you theirs")
+                    .hint(format!("kubectl auth can-i --list --namespace {name}")),
+            );
+        }
         snapshot.objects.sort_by(|a, b| key(a).cmp(&key(b)));
         snapshot.unreadable.sort_by(|a, b| a.kind.cmp(&b.kind));
         Ok((snapshot, resources))
@@ -327,6 +342,25 @@ impl Cluster {
             warnings: warnings.map(|list| list.items).unwrap_or_default(),
         })
     }
+}
+
+/// Name and content of a policy. One that cannot be read is not left out: what it protects would be forgotten.
+fn policy(mut object: DynamicObject) -> Result<(String, PreviewPolicySpec), Failure> {
+    let name = object.metadata.name.unwrap_or_default();
+    serde_json::from_value(object.data["spec"].take())
+        .map(|spec| (name.clone(), spec))
+        .map_err(|error| {
+            other_age(format!(
+                "PreviewPolicy {name} is of a newer Understudy than this command line"
+            ))
+            .caused_by(error.to_string())
+        })
+}
+
+/// Command line and installation do not belong together.
+fn other_age(what: String) -> Failure {
+    Failure::new(Exit::NotInstalled, what)
+        .hint("install the understudy of the cluster's version: cargo install --locked --path cli")
 }
 
 /// Every object of one kind, page by page. All pages show one moment: the API server keeps it, and where it no longer can,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use understudy::keys;
 
 /// Who writes, as the API server records it.
-pub(super) const MANAGER: &str = "understudy";
+pub const MANAGER: &str = "understudy";
 
 impl Cluster {
     /// Makes the namespace of a preview. Fails where admission gave it no lease.

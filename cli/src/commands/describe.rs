@@ -91,7 +91,8 @@ fn text(existing: &Existing, urls: &[String], standings: &[Standing]) -> String 
     );
     let lineage: Option<Lineage> =
         annotation(namespace, keys::LINEAGE).and_then(|text| serde_json::from_str(text).ok());
-    known("Read at", lineage.as_ref().map(|lineage| lineage.at.clone()));
+    let at = lineage.as_ref().map(|lineage| lineage.at.clone());
+    known("Read at", at.filter(|at| !at.is_empty()));
     known(
         "Commit",
         lineage.as_ref().and_then(|lineage| lineage.commit.clone()),

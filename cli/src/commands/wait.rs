@@ -1,9 +1,14 @@
-//! Waiting until every workload of a preview is ready, and saying what holds it back.
+//! Waiting until every workload of a preview is ready and its URL answers, and saying what holds it back.
+
+mod url;
+
+pub use url::Answering;
 
 use crate::cluster::Cluster;
 use crate::error::{Exit, Failure};
 use crate::holding::{Standing, standings};
 use crate::progress::Progress;
+use crate::web::Web;
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -21,12 +26,40 @@ pub async fn ready(
     again: &str,
     progress: &Progress,
 ) -> Result<(), Failure> {
+    let work = poll(cluster, name, timeout, progress);
+    interruptible(name, again, work).await
+}
+
+/// Waits until the URL of `name` answers. Where its name is not known here, that is said and nothing is waited for, unless
+/// somebody insists.
+pub async fn answers(
+    url: &str,
+    name: &str,
+    (timeout, again, insist): (Duration, &str, bool),
+    progress: &Progress,
+) -> Result<Answering, Failure> {
+    let web =
+        Web::new().map_err(|why| Failure::new(Exit::Failed, format!("cannot ask {url}")).caused_by(why))?;
+    let patience = url::Patience {
+        timeout,
+        pause: PAUSE,
+        insist,
+    };
+    let work = url::poll(&web, url, name, patience, progress);
+    interruptible(name, again, work).await
+}
+
+async fn interruptible<T>(
+    name: &str,
+    again: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     tokio::select! {
         biased;
         _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, "stopped waiting")
             .caused_by("everything was applied; the preview goes on without you")
             .hint(format!("wait again with: {again}; undo with: understudy destroy {name}"))),
-        done = poll(cluster, name, timeout, progress) => done,
+        done = work => done,
     }
 }
 

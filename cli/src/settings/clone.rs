@@ -3,7 +3,7 @@
 mod file;
 mod secrets;
 
-use super::{Clone, duration, mistaken};
+use super::{Clone, Images, PlanOutput, duration, mistaken};
 use crate::args;
 use crate::error::Failure;
 use std::collections::BTreeMap;
@@ -34,12 +34,43 @@ impl Mistakes {
 impl Clone {
     /// Reads what was typed, and the files it names; every mistake at once.
     pub fn new(args: args::Clone) -> Result<Self, Failure> {
-        let again = again(&args);
+        let mut mistakes = Mistakes::default();
+        let timeout = mistakes.parse::<Lifetime>("--timeout", &args.timeout);
+        let wait_image = args.wait_image.as_deref();
+        let pushed = wait_image.and_then(|text| mistakes.parse::<Lifetime>("--wait-image", text));
+        let mut clone = Clone::wished("clone", args.wishes, mistakes)?;
+        clone.images = Images {
+            resolve: args.resolve,
+            wait: pushed.map(duration),
+        };
+        clone.wait = timeout.filter(|_| args.wait || args.wait_url).map(duration);
+        clone.wait_url = args.wait_url;
+        clone.dry_run = args.dry_run;
+        clone.output = args.output;
+        for (flag, given) in [
+            (" --resolve", args.resolve),
+            (" --wait", args.wait),
+            (" --wait-url", args.wait_url),
+        ] {
+            clone.again.push_str(if given { flag } else { "" });
+        }
+        if let Some(duration) = wait_image {
+            clone.again.push_str(&format!(" --wait-image {duration}"));
+        }
+        Ok(clone)
+    }
+
+    /// The same, to be written down instead of made.
+    pub fn rendered(args: args::Wishes) -> Result<Self, Failure> {
+        Clone::wished("render", args, Mistakes::default())
+    }
+
+    fn wished(verb: &str, args: args::Wishes, mut mistakes: Mistakes) -> Result<Self, Failure> {
+        let again = again(verb, &args);
         let args = match args.spec.clone() {
             Some(path) => file::read(&path)?.under(args),
             None => args,
         };
-        let mut mistakes = Mistakes::default();
         let images = mistakes.all("--image", &args.images);
         let selection = Selection {
             only: mistakes.all("--only", &args.only),
@@ -73,7 +104,6 @@ impl Clone {
             .ttl
             .as_deref()
             .and_then(|text| mistakes.parse::<Lifetime>("--ttl", text));
-        let timeout = mistakes.parse::<Lifetime>("--timeout", &args.timeout);
         let mut goldens = args.goldens.into_iter();
         let golden = goldens.next().unwrap_or_default();
         let others: Vec<String> = goldens.collect();
@@ -99,7 +129,7 @@ impl Clone {
             }
         };
         if !mistakes.0.is_empty() {
-            return Err(mistaken(mistakes.0).hint("understudy clone --help"));
+            return Err(mistaken(mistakes.0).hint(format!("understudy {verb} --help")));
         }
         Ok(Clone {
             spec: CloneSpec {
@@ -108,6 +138,7 @@ impl Clone {
                 images,
                 ttl,
                 selection,
+                changed: args.changed,
                 variables,
                 secrets,
                 commit: args.commit,
@@ -117,17 +148,19 @@ impl Clone {
             others,
             from_dir: args.from_dir,
             policy: args.policy.unwrap_or_else(|| keys::DEFAULT_POLICY.to_owned()),
-            wait: timeout.filter(|_| args.wait).map(duration),
-            dry_run: args.dry_run,
-            output: args.output,
+            images: Images::default(),
+            wait: None,
+            wait_url: false,
+            dry_run: true,
+            output: PlanOutput::Yaml,
             again,
         })
     }
 }
 
 /// The command that goes on where this one stops. Values that may be secrets are left to whoever types it again.
-fn again(args: &args::Clone) -> String {
-    let mut words = vec!["understudy clone".to_owned()];
+fn again(verb: &str, args: &args::Wishes) -> String {
+    let mut words = vec![format!("understudy {verb}")];
     words.extend(args.goldens.clone());
     let mut option =
         |flag: &str, value: Option<String>| words.extend(value.map(|value| format!("{flag} {value}")));
@@ -154,11 +187,12 @@ fn again(args: &args::Clone) -> String {
     for (flag, values) in lists {
         values.into_iter().for_each(|value| option(flag, Some(value)));
     }
+    option(
+        "--changed",
+        (!args.changed.is_empty()).then(|| args.changed.join(",")),
+    );
     option("--selector", args.selector.clone());
     option("--commit", args.commit.clone());
-    if args.wait {
-        words.push("--wait".to_owned());
-    }
     words.join(" ")
 }
 

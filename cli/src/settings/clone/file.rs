@@ -31,6 +31,8 @@ pub(super) struct File {
     #[serde(default)]
     secrets: BTreeMap<String, String>,
     #[serde(default)]
+    changed: Vec<String>,
+    #[serde(default)]
     only: Vec<String>,
     #[serde(default)]
     exclude: Vec<String>,
@@ -69,7 +71,7 @@ fn without_text(message: &str) -> String {
 
 impl File {
     /// `args` on top of what the file says.
-    pub(super) fn under(self, mut args: args::Clone) -> args::Clone {
+    pub(super) fn under(self, mut args: args::Wishes) -> args::Wishes {
         if args.goldens.is_empty() {
             args.goldens = self.goldens;
         }
@@ -96,6 +98,9 @@ impl File {
             variables.into_iter().map(one)
         });
         args.variables = env.chain(args.variables).collect();
+        if args.changed.is_empty() {
+            args.changed = self.changed;
+        }
         args.only.extend(self.only);
         args.exclude.extend(self.exclude);
         if args.selector.is_none() && !self.selector.is_empty() {
@@ -116,9 +121,9 @@ mod tests {
     use crate::args::{Cli, Verb};
     use clap::Parser;
 
-    fn typed(line: &str) -> args::Clone {
+    fn typed(line: &str) -> args::Wishes {
         match Cli::try_parse_from(line.split(' ')).unwrap().verb {
-            Verb::Clone(args) => args,
+            Verb::Clone(args) => args.wishes,
             other => panic!("{other:?}"),
         }
     }
