@@ -134,28 +134,4 @@ fn document(name: &str, rows: &[Row]) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_from_the_cluster_stays_in_its_cell() {
-        // A20
-        let row = Row::new("hosts", "1 of Ingress").broken("Ingress/a|b: <img src=x> @everyone\nx");
-        let text = markdown("shop-pr-7", &[row]);
-        let last = text.lines().last().unwrap();
-        assert!(last.starts_with("| ❌ **broken** | hosts |"), "{text}");
-        assert!(
-            last.contains("a\\|b") && !last.contains(" <img") && last.contains("\\@everyone"),
-            "{text}"
-        );
-        assert_eq!(text.lines().count(), 5);
-    }
-
-    #[test]
-    fn a_broken_row_stays_broken_whatever_else_is_unknown() {
-        let row = Row::new("x", "y").broken("a").unknown("b");
-        assert_eq!((row.state, row.evidence.len()), (State::Broken, 2));
-        assert_eq!(Row::new("x", "y").unknown("b").state, State::Unknown);
-        assert_eq!(Row::new("x", "y").hint("z").hint, None);
-    }
-}
+mod tests;

@@ -25,7 +25,7 @@ fn workload(kind: &str, name: &str, container: Value) -> Value {
 }
 
 /// A golden with a program, its settings, and a database of its own with a password.
-async fn golden() -> String {
+pub async fn golden() -> String {
     let name = unique("store");
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace",
         "metadata": { "name": name, "labels": { keys::GOLDEN: "true" } } });

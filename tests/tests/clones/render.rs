@@ -79,3 +79,16 @@ async fn what_cannot_be_cloned_cannot_be_rendered_either() {
     let nameless = developer(&["render", "shop"]).await;
     assert_eq!(nameless.code, 2, "{nameless:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_every_clone_gets_anew_stands_in_no_repository() {
+    // F06
+    let golden = crate::again::golden().await;
+    let ran = developer(&["render", &golden, "--pr", "1"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{ran:?}");
+    assert!(
+        ran.stderr.contains("StatefulSet/db carries a password"),
+        "{}",
+        ran.stderr
+    );
+}
