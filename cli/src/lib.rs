@@ -21,7 +21,12 @@ mod web;
 
 use clap::Parser;
 use std::ffi::OsString;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long a verb may take to stop by itself.
+const MOMENT: Duration = Duration::from_millis(300);
 
 /// Runs one command as typed, the program's name included, and returns its exit code.
 ///
@@ -54,18 +59,30 @@ pub fn run_from_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return failure.report(&printer);
         }
     };
-    let done = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            // Verbs that write stop by themselves and say how to go on; the others have nothing to undo.
-            done = commands::run(cli, &printer) => done,
-            _ = tokio::signal::ctrl_c() => Err(error::Failure::new(error::Exit::Interrupted, "stopped")),
-        }
-    });
+    let done = runtime.block_on(interruptible(commands::run(cli, &printer)));
     // A question that nobody answered must not keep the process.
     runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(&printer),
+    }
+}
+
+/// Ends `work` when somebody presses Ctrl-C.
+///
+/// Verbs that write listen for themselves and say how to go on; they get a moment for that. The others have nothing to undo.
+async fn interruptible(work: impl Future<Output = Result<(), error::Failure>>) -> Result<(), error::Failure> {
+    let mut work = pin!(work);
+    tokio::select! {
+        biased;
+        // Asked first: somebody listens before anything is done.
+        _ = tokio::signal::ctrl_c() => {}
+        done = &mut work => return done,
+    }
+    tokio::select! {
+        biased;
+        done = &mut work => done,
+        _ = tokio::signal::ctrl_c() => Err(error::Failure::new(error::Exit::Interrupted, "stopped")),
+        () = tokio::time::sleep(MOMENT) => Err(error::Failure::new(error::Exit::Interrupted, "stopped")),
     }
 }

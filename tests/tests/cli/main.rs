@@ -2,6 +2,11 @@
 
 mod check;
 mod doctor;
+mod faults;
+mod images;
 mod life;
 mod mistakes;
 mod run;
+mod shell;
+mod signals;
+mod terminal;

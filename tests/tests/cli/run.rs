@@ -1,7 +1,10 @@
 //! Running `understudy` and what comes of it.
 
-use std::process::Output;
+use std::ffi::OsString;
+use std::process::{Output, Stdio};
 use std::time::Duration;
+
+use tokio::process::Command;
 
 pub use understudy_tests::shop::stage;
 use understudy_tests::testbed::User;
@@ -40,15 +43,28 @@ impl From<Output> for Ran {
     }
 }
 
-/// `understudy ARGUMENTS` as `user`.
-pub async fn understudy(user: User, arguments: &[&str]) -> Ran {
+/// `understudy ARGUMENTS` as `user`, not started yet.
+pub async fn command(user: User, arguments: &[&str]) -> Command {
     let mut command = stage()
         .await
         .bed()
         .understudy(user)
         .expect("the program is built");
-    command.args(arguments).stdin(std::process::Stdio::null());
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// `understudy ARGUMENTS` as `user`.
+pub async fn understudy(user: User, arguments: &[&str]) -> Ran {
+    let mut command = command(user, arguments).await;
     command.output().await.expect("it starts").into()
+}
+
+/// The value of a variable that `command` sets.
+pub fn variable(command: &Command, name: &str) -> OsString {
+    let mut all = command.as_std().get_envs();
+    let found = all.find(|(found, _)| *found == name).and_then(|(_, value)| value);
+    found.unwrap_or_else(|| panic!("{name} is not set")).to_owned()
 }
 
 /// As the developer.
