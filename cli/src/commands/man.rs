@@ -61,7 +61,7 @@ fn exit_status(text: &mut dyn Write) -> io::Result<()> {
     entry(0, "done");
     for exit in Exit::value_variants() {
         let (means, next) = exit.explained();
-        entry(*exit as u8, &format!("{means}. {next}"));
+        entry(*exit as u8, &format!("{means}; {next}"));
     }
     roff.to_writer(text)
 }

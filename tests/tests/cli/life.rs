@@ -179,11 +179,12 @@ async fn a_clone_lives_is_looked_after_and_ends() {
     // Nobody else's business.
     let nosy = understudy(User::Developer2, &["destroy", "shop-pr-91", "--yes"]).await;
     assert_eq!(nosy.code, 4, "{nosy:?}");
+    // F04
     let unasked = developer(&["destroy", "shop-pr-91"]).await;
     assert!(
         unasked.code != 0 && unasked.stderr.contains("--yes"),
         "{unasked:?}"
-    ); // F04
+    );
     developer(&["destroy", "shop-pr-91", "--yes", "--wait"])
         .await
         .done();
