@@ -1,4 +1,5 @@
-//! Five hundred previews at once, with a Pod each, while admission is rolled out three times.
+//! Five hundred previews at once, with a Pod each, while admission is rolled out three times; `UNDERSTUDY_TEST_CROWD` asks
+//! for another number.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -19,11 +20,20 @@ use understudy_tests::testbed::{User, eventually};
 use crate::cluster::{Cluster, Service};
 use crate::rollout::Replica;
 
+/// How many previews, where nobody asks for another number.
 const PREVIEWS: usize = 500;
 /// Requests of the crowd under way at once.
 const AT_ONCE: usize = 24;
 /// On a busy machine with two cores.
 const PATIENCE: Duration = Duration::from_secs(240);
+
+/// How many previews, and how long all of them together may take to settle.
+fn size() -> (usize, Duration) {
+    let asked = std::env::var("UNDERSTUDY_TEST_CROWD").ok();
+    let previews = asked.map_or(PREVIEWS, |number| number.parse().expect("a number of previews"));
+    let times = u32::try_from(previews.div_ceil(PREVIEWS)).expect("not that many");
+    (previews, PATIENCE * times)
+}
 
 fn name(number: usize) -> String {
     format!("crowd-{number}")
@@ -94,6 +104,7 @@ fn watch_bindings(admin: Client) -> (Arc<Mutex<BTreeSet<String>>>, JoinHandle<Re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_of_previews_comes_through_three_restarts_reviewed_and_sealed() {
+    let (previews, settled) = size();
     let Cluster { bed, understudy, .. } = &Cluster::take().await;
     let service = Service::bind(understudy.port()).await;
     let mut serving = Replica::start(bed).await;
@@ -119,7 +130,7 @@ async fn a_crowd_of_previews_comes_through_three_restarts_reviewed_and_sealed() 
     let crowd = {
         let admin = admin.clone();
         tokio::spawn(async move {
-            let joining = stream::iter(0..PREVIEWS).map(|number| {
+            let joining = stream::iter(0..previews).map(|number| {
                 let admin = admin.clone();
                 async move { join(&admin, number).await.with_context(|| name(number)) }
             });
@@ -132,7 +143,7 @@ async fn a_crowd_of_previews_comes_through_three_restarts_reviewed_and_sealed() 
     crowd.await.unwrap().expect("none failed");
 
     let pods: Api<Pod> = Api::all(admin);
-    eventually(PATIENCE, "every Pod is let go", || async {
+    eventually(settled, "every Pod is let go", || async {
         let found = pods.list(&ListParams::default()).await?.items;
         let crowd: Vec<_> = found
             .iter()
@@ -152,7 +163,7 @@ async fn a_crowd_of_previews_comes_through_three_restarts_reviewed_and_sealed() 
             .count();
         ensure!(unreviewed == 0, "{unreviewed} were never reviewed");
         ensure!(
-            crowd.len() == PREVIEWS && held == 0,
+            crowd.len() == previews && held == 0,
             "{held} of {} are held",
             crowd.len()
         );

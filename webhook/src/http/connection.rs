@@ -204,9 +204,12 @@ async fn drive<A>(
     let mut closing = pin!(season.wait_for(|season| *season == Season::Closing));
     let mut dismissed = pin!(peer.dismissed());
     let mut timer = pin!(sleep_until(Instant::now()));
-    let (mut ending, mut told) = (false, false);
+    let (mut since, mut told) = (None, false);
     poll_fn(|cx| {
-        ending = ending || closing.as_mut().poll(cx).is_ready();
+        if since.is_none() && closing.as_mut().poll(cx).is_ready() {
+            since = Some(Instant::now());
+        }
+        let ending = since.is_some();
         // Not before it has asked something: hyper would close on a client whose first request is on its way. It has
         // until its deadline, and is told not to stay.
         if ending && !told && peer.has_asked() {
@@ -226,7 +229,7 @@ async fn drive<A>(
             cx.waker().wake_by_ref();
         }
         // After the exchange, which alone may have changed it.
-        let Some(until) = peer.until(&house.limits, heads) else {
+        let Some(until) = peer.until(&house.limits, heads, since) else {
             return Poll::Pending;
         };
         if timer.deadline() != until {

@@ -13,9 +13,9 @@ pub struct Limits {
     pub connections: usize,
     /// From accepting a connection until TLS is set up.
     pub handshake: Duration,
-    /// From the first byte of a request until its head is complete, and from the handshake until the first request.
+    /// From the first byte of a request until its head is complete.
     pub head: Duration,
-    /// Between two requests. Longer than the 90 s after which Go's clients close an idle connection themselves: a server
+    /// Before the first request, and between two. Longer than the 90 s after which Go's clients close an idle connection themselves: a server
     /// that closes first may close just when a request is on its way, which Go does not send again.
     pub idle: Duration,
     /// For what the client still sends after the last response; closing on it would take the response back.

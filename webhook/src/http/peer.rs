@@ -74,18 +74,21 @@ impl Peer {
 
     /// When it has to be done with what it is doing; `None` while it is our turn.
     ///
-    /// With `heads`, its bytes announce a request (HTTP/1); else they may be anything (the pings of HTTP/2).
-    pub fn until(&self, limits: &Limits, heads: bool) -> Option<Instant> {
+    /// With `heads`, its bytes announce a request (HTTP/1); else they may be anything (the pings of HTTP/2). Who has not asked
+    /// anything yet is no slow one: Go's clients connect ahead, and keep what they did not need for the next request. Only
+    /// when everything is `ending`, since then, is there no time for that.
+    pub fn until(&self, limits: &Limits, heads: bool, ending: Option<Instant>) -> Option<Instant> {
         let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match state {
-            State { busy: 1.., .. } => None,
-            State {
-                served: false, since, ..
-            } => Some(since + limits.head),
-            State {
-                begun: Some(begun), ..
-            } if heads => Some(begun + limits.head),
-            State { since, .. } => Some(since + limits.idle),
+        match (state, ending) {
+            (State { busy: 1.., .. }, _) => None,
+            (
+                State {
+                    begun: Some(begun), ..
+                },
+                _,
+            ) if heads => Some(begun + limits.head),
+            (State { served: false, .. }, Some(ending)) => Some(ending + limits.head),
+            (State { since, .. }, _) => Some(since + limits.idle),
         }
     }
 
@@ -131,8 +134,14 @@ mod tests {
     fn a_client_has_a_deadline_for_whatever_it_owes_and_none_while_we_owe_it() {
         let limits = Limits::default();
         let peer = Arc::new(Peer::default());
-        let left = |peer: &Peer| peer.until(&limits, true).map(|until| until - Instant::now());
-        assert!(left(&peer).unwrap() <= limits.head, "the first request");
+        let now = Instant::now();
+        let left = |peer: &Peer| {
+            peer.until(&limits, true, None)
+                .map(|until| until - Instant::now())
+        };
+        assert!(left(&peer).unwrap() > limits.head, "connected ahead");
+        let ending = peer.until(&limits, true, Some(now)).unwrap();
+        assert!(ending <= now + limits.head, "no time for that at the end");
         let busy = peer.asks();
         peer.heard();
         assert_eq!(left(&peer), None, "its body has a deadline of its own");
@@ -141,7 +150,7 @@ mod tests {
         peer.heard();
         assert!(left(&peer).unwrap() <= limits.head, "half a head");
         assert!(
-            peer.until(&limits, false).unwrap() - Instant::now() > limits.head,
+            peer.until(&limits, false, None).unwrap() - Instant::now() > limits.head,
             "a ping"
         );
     }
