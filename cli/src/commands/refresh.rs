@@ -43,7 +43,13 @@ pub async fn run(cluster: &Cluster, settings: Refresh, printer: &Printer) -> Res
         &progress,
     )
     .await?;
-    let pruned = prune(cluster, &again, &progress, printer).await?;
+    let pruned = tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => return Err(Failure::new(Exit::Interrupted, "stopped")
+            .caused_by("everything was applied; not all was deleted that the golden has no longer")
+            .hint(format!("go on with: {}", again.settings.again))),
+        pruned = prune(cluster, &again, &progress, printer) => pruned?,
+    };
     progress.done(
         &format!("{name}: {}, {pruned} deleted", written.describe()),
         json!({ "event": "applied", "name": name, "created": written.created, "changed": written.changed,

@@ -147,6 +147,7 @@ pub fn rows(sight: &Sight, objections: &[Objection]) -> Vec<Row> {
             Row::new(promise.check, looked)
                 .broken_by(against.map(|one| one.what.clone()))
                 .unknown_for(sight.unread(promise.kinds))
+                .unknown_for(unlisted(sight).filter(|_| promise.kinds.is_empty()))
                 .hint(promise.hint)
         })
         .collect();
@@ -159,6 +160,25 @@ pub fn rows(sight: &Sight, objections: &[Objection]) -> Vec<Row> {
             .hint("understudy check --cluster says what admission objects to"),
     );
     rows
+}
+
+/// Kinds that neither run nor open anything, and that those with access to a preview need not be able to list.
+const HARMLESS: [&str; 6] = [
+    "CSIStorageCapacity",
+    "ControllerRevision",
+    "PodTemplate",
+    "ReplicationController",
+    "ResourceClaim",
+    "ResourceClaimTemplate",
+];
+
+/// Why nothing can be said of kinds that no row names.
+fn unlisted(sight: &Sight) -> Option<String> {
+    let named = PROMISES.iter().flat_map(|promise| promise.kinds);
+    let known: Vec<&str> = named.copied().chain(HARMLESS).collect();
+    let hidden = sight.live.unreadable.iter().map(|hidden| hidden.kind.as_str());
+    let hidden: Vec<&str> = hidden.filter(|kind| !known.contains(kind)).collect();
+    (!hidden.is_empty()).then(|| format!("you may not list {}", hidden.join(", ")))
 }
 
 /// What the rules hold against copies of secret values.

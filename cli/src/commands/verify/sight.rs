@@ -57,8 +57,9 @@ impl Sight {
         let (live, _) = cluster
             .snapshot(existing.namespace.clone(), &installed, &[])
             .await?;
+        let all_goldens = cluster.goldens().await.unwrap_or_default();
         let mut goldens = BTreeMap::new();
-        for golden in made_of(&existing.namespace, &preview) {
+        for golden in made_of(&existing.namespace, &preview, &all_goldens) {
             let read = match cluster.namespace(&golden).await {
                 Ok(Some(namespace)) if is_golden(namespace.metadata.labels.as_ref()) => cluster
                     .snapshot(namespace, &installed, &[])
@@ -73,7 +74,7 @@ impl Sight {
         let mut world = World::new(Timestamp::now(), installed.policies);
         world.live = true;
         world.installation = installation;
-        world.goldens = cluster.goldens().await.unwrap_or_default();
+        world.goldens = all_goldens;
         world.goldens.extend(goldens.keys().cloned());
         let all: Vec<String> = world.goldens.iter().cloned().chain([name.to_owned()]).collect();
         (world.services, world.fingerprints) =
@@ -173,12 +174,13 @@ impl Branch {
     }
 }
 
-/// The goldens whose objects moved into the preview.
-fn made_of(namespace: &Namespace, preview: &Preview) -> Vec<String> {
+/// The goldens whose objects moved into the preview; every golden where it says of none.
+fn made_of(namespace: &Namespace, preview: &Preview, all: &[String]) -> Vec<String> {
     let annotations = namespace.metadata.annotations.as_ref();
     let lineage = annotations.and_then(|all| serde_json::from_str::<Lineage>(all.get(keys::LINEAGE)?).ok());
     let others = lineage.map(|lineage| lineage.others).unwrap_or_default();
-    preview.parent.iter().cloned().chain(others).collect()
+    let named: Vec<String> = preview.parent.iter().cloned().chain(others).collect();
+    if named.is_empty() { all.to_vec() } else { named }
 }
 
 /// What a review of each object would know: the preview's own ConfigMaps and Secrets are those that were listed.

@@ -119,6 +119,10 @@ fn what_may_not_be_listed_is_unknown() {
         why: "you may not list them".to_owned(),
     }];
     assert_eq!(doubted(&sight), ["schedules"]);
+    sight.live.unreadable[0].kind = "Kustomization".to_owned();
+    assert_eq!(doubted(&sight), ["kinds"]);
+    sight.live.unreadable[0].kind = "PodTemplate".to_owned();
+    assert_eq!(doubted(&sight), Vec::<&str>::new());
     sight.goldens = [("shop".to_owned(), Err("you may not read it".to_owned()))].into();
     let rows = checklist(&sight);
     for check in ["golden references", "secret values", "GitOps marks"] {
