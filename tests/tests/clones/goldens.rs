@@ -16,7 +16,7 @@ use understudy_tests::shop::stage;
 use understudy_tests::testbed::User;
 
 use crate::manual::Manual;
-use crate::run::{Ran, developer};
+use crate::run::{Ran, developer, understudy};
 
 /// Follows the README of `golden` up to where it stands.
 async fn manual(golden: &str) -> Manual {
@@ -108,7 +108,9 @@ async fn cloned(manual: &Manual, golden: &str) {
     manual.clone(false).await.unwrap().done();
     let again = manual.clone(false).await.unwrap().done();
     assert!(again.stderr.contains(": 0 created, "), "{}", again.stderr);
-    left::assert_nothing(golden, &format!("{golden}-pr-7")).await;
+    let clone = format!("{golden}-pr-7");
+    left::assert_nothing(golden, &clone).await;
+    understudy(User::Admin, &["verify", &clone]).await.done();
 }
 
 async fn destroyed(golden: &str) {
