@@ -224,6 +224,38 @@ fn only_texts(fields: &Map<String, Value>) -> bool {
     fields.values().all(Value::is_string)
 }
 
+/// Hooks of Helm and Argo CD that do not run when an environment comes up: making them would run them.
+/// Sources: <https://helm.sh/docs/topics/charts_hooks/#the-available-hooks>,
+/// <https://argo-cd.readthedocs.io/en/stable/user-guide/resource_hooks/>.
+const OF_ANOTHER_TIME: [(&str, &[&str]); 2] = [
+    (
+        "helm.sh/hook",
+        &[
+            "pre-delete",
+            "post-delete",
+            "pre-rollback",
+            "post-rollback",
+            "test",
+            "test-success",
+            "test-failure",
+        ],
+    ),
+    (
+        "argocd.argoproj.io/hook",
+        &["PreDelete", "PostDelete", "SyncFail", "Skip"],
+    ),
+];
+
+/// When the hook `object` runs, where that is at no time of a clone.
+pub(super) fn hook_of_another_time(object: &DynamicObject) -> Option<&str> {
+    let annotations = object.metadata.annotations.as_ref()?;
+    OF_ANOTHER_TIME.iter().find_map(|(key, times)| {
+        let hooks = annotations.get(*key)?;
+        let of_another = |hook: &str| times.contains(&hook.trim());
+        hooks.split(',').all(of_another).then_some(hooks.as_str())
+    })
+}
+
 /// Whether the object is one of the guardrails that a policy puts into a namespace.
 pub(super) fn is_guardrail(object: &DynamicObject) -> bool {
     object

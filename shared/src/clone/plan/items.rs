@@ -5,7 +5,7 @@ mod secret;
 use crate::clone::golden::{database_behind, selects};
 use crate::clone::kinds::{Treatment, treatment};
 use crate::clone::rewrite::{self, Context, Sums};
-use crate::clone::sanitize::is_guardrail;
+use crate::clone::sanitize::{self, is_guardrail};
 use crate::clone::snapshot::{Snapshot, group_of, kind_of, name_of};
 use crate::clone::survey::{self, controller};
 use crate::clone::variables::{self, PlannedVariable};
@@ -89,6 +89,11 @@ impl<'a> Planner<'a> {
         }
         if object.metadata.deletion_timestamp.is_some() {
             return skip("it is being deleted".to_owned());
+        }
+        if let Some(hook) = sanitize::hook_of_another_time(object) {
+            return skip(format!(
+                "a hook that runs on {hook}, not when an environment comes up"
+            ));
         }
         if let Some(reason) = self.belongs_elsewhere(object) {
             return skip(reason);

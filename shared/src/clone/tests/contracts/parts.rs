@@ -43,6 +43,29 @@ fn what_somebody_makes_again_or_what_records_a_run_is_left_out() {
 }
 
 #[test]
+fn hooks_of_another_time_are_left_out_and_those_of_an_installation_are_made() {
+    for (key, hook, is_made) in [
+        ("helm.sh/hook", "pre-install,pre-upgrade", true),
+        ("helm.sh/hook", "post-install, post-delete", true),
+        ("helm.sh/hook", "pre-delete", false),
+        ("helm.sh/hook", "test", false),
+        ("helm.sh/hook", "pre-rollback,post-rollback", false),
+        ("argocd.argoproj.io/hook", "PreSync", true),
+        ("argocd.argoproj.io/hook", "PostDelete", false),
+        ("argocd.argoproj.io/hook", "SyncFail", false),
+    ] {
+        let mut annotations = json!({});
+        annotations[key] = json!(hook);
+        let job = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "hook", "annotations": annotations }, "spec": {
+            "template": { "spec": { "restartPolicy": "Never", "containers": [{ "name": "x", "image": "registry.example.com/x:1" }] } } } });
+        let plan = clone_of([job], json!({ "jobs": "recreate" }));
+        let hooked = item(&plan, "Job", "hook");
+        assert_eq!(hooked.made.is_some(), is_made, "{hook}: {}", hooked.reason);
+        assert!(is_made || hooked.reason.contains(hook), "{}", hooked.reason);
+    }
+}
+
+#[test]
 fn cron_jobs_rest_unless_the_policy_lets_them_run() {
     let cron = || {
         json!({ "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": "nightly" }, "spec": { "schedule": "0 3 * * *", "suspend": false,
