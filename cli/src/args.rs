@@ -204,6 +204,7 @@ pub struct Man {
 #[derive(Debug, Args)]
 pub struct Help {
     /// A verb, or exit-codes
+    #[arg(add = Names::new(completion::topics))]
     pub topic: Option<String>,
 }
 

@@ -19,11 +19,11 @@ pub use apply::{Known, Outcome};
 pub use connect::connect;
 pub use failure::{explain, not_found};
 pub use inspect::{CONFIGURATION, HOME, Inspection, LEADER, Right, SERVICE, Trial};
-pub use rehearse::Rehearsal;
-pub use write::MANAGER;
 pub use read::{Existing, Installed, Workloads};
+pub use rehearse::Rehearsal;
 pub use seen::Seen;
 pub use world::as_charted;
+pub use write::MANAGER;
 
 use kube::Client;
 use kube::discovery::ApiResource;

@@ -11,50 +11,46 @@ pub(super) mod target;
 
 use super::planning;
 use super::wait::{self, Answering};
-use crate::cluster::Cluster;
-use crate::error::Failure;
+use crate::cluster::{Cluster, Resources};
+use crate::error::{Exit, Failure};
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::settings::{Clone, PlanOutput};
 use rand::distr::{Alphanumeric, SampleString};
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use target::Target;
-use understudy::clone::Seed;
+use understudy::clone::{Plan, Seed};
+
+/// What a clone will be, before anything of it is written.
+struct Prepared {
+    plan: Plan,
+    target: Target,
+    resources: Resources,
+}
 
 /// Clones a golden.
 pub async fn run(cluster: &Cluster, mut settings: Clone, printer: &Printer) -> Result<(), Failure> {
     let progress = Progress::new(printer, settings.output == PlanOutput::Json && !settings.dry_run);
-    progress.begin(&format!("reading {}", settings.golden), 0);
-    let installed = cluster.installed().await?;
-    let mut target = find_target(cluster, &settings).await?;
-    settings.spec.seed = match &target {
-        Target::Ours(_) => cluster.seed(&settings.spec.name).await?,
-        Target::New => None,
-    }
-    .unwrap_or_else(seed);
-    let read = planning::read(cluster, &installed, &settings).await?;
-    let mut plan = read.plan(&settings)?;
-    progress.done(
-        &format!("read {} objects of {}", read.count(), settings.golden),
-        json!({ "event": "read", "golden": settings.golden, "objects": read.count() }),
-    );
-    planning::report(&plan, &settings, printer);
-    if !settings.dry_run {
-        planning::refusals(&plan, &settings)?;
-    }
-    if images::run(cluster, read.objects(), &mut settings, &progress).await? {
-        // That took its time, and images have other names now.
-        plan = read.plan(&settings)?;
-        target = find_target(cluster, &settings).await?;
-    }
+    let again = settings.again.clone();
+    let prepared = tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, "stopped")
+            .caused_by("nothing was written")
+            .hint(format!("begin again with: {again}"))),
+        prepared = prepare(cluster, &mut settings, printer, &progress) => prepared,
+    };
+    let Prepared {
+        plan,
+        target,
+        resources,
+    } = prepared?;
     if settings.dry_run {
         drop(progress);
         render::show(&plan, &settings, printer)?;
         return planning::refusals(&plan, &settings);
     }
-    planning::refusals(&plan, &settings)?;
-    let written = carry_out::run(cluster, &plan, target, &read.resources, &settings, &progress).await?;
+    let written = carry_out::run(cluster, &plan, target, &resources, &settings, &progress).await?;
     let url = render::url(&plan);
     let counts = written.describe();
     let expires_at = written.expires_at;
@@ -63,17 +59,15 @@ pub async fn run(cluster: &Cluster, mut settings: Clone, printer: &Printer) -> R
         json!({ "event": "applied", "name": plan.name(), "created": written.created, "changed": written.changed, "unchanged": written.unchanged }),
     );
     if let Some(timeout) = settings.wait {
-        let started = Instant::now();
-        wait::ready(cluster, plan.name(), timeout, &settings.again, &progress).await?;
-        if let Some(url) = &url {
-            let left = timeout.saturating_sub(started.elapsed());
-            let waiting = (left, settings.again.as_str(), settings.wait_url);
-            if wait::answers(url, plan.name(), waiting, &progress).await? == Answering::Unknown {
-                printer.warn(&format!(
-                    "whether {url} answers is not known: its name does not resolve here"
-                ));
-            }
-        }
+        wait_for(
+            cluster,
+            (plan.name(), url.as_deref()),
+            timeout,
+            &settings,
+            &progress,
+            printer,
+        )
+        .await?;
     }
     if settings.output == PlanOutput::Json {
         progress.note(
@@ -90,6 +84,70 @@ pub async fn run(cluster: &Cluster, mut settings: Clone, printer: &Printer) -> R
         ));
     }
     super::data(printer, url.as_deref().unwrap_or(plan.name()))
+}
+
+/// Reads, plans, and waits for the images. What would be refused is refused before anything is waited for.
+async fn prepare(
+    cluster: &Cluster,
+    settings: &mut Clone,
+    printer: &Printer,
+    progress: &Progress,
+) -> Result<Prepared, Failure> {
+    progress.begin(&format!("reading {}", settings.golden), 0);
+    let installed = cluster.installed().await?;
+    let mut target = find_target(cluster, settings).await?;
+    settings.spec.seed = match &target {
+        Target::Ours(_) => cluster.seed(&settings.spec.name).await?,
+        Target::New => None,
+    }
+    .unwrap_or_else(seed);
+    let read = planning::read(cluster, &installed, settings).await?;
+    let mut plan = read.plan(settings)?;
+    progress.done(
+        &format!("read {} objects of {}", read.count(), settings.golden),
+        json!({ "event": "read", "golden": settings.golden, "objects": read.count() }),
+    );
+    planning::report(&plan, settings, printer);
+    if !settings.dry_run {
+        planning::refusals(&plan, settings)?;
+    }
+    if images::run(cluster, read.objects(), settings, progress).await? {
+        // That took its time, and images have other names now.
+        plan = read.plan(settings)?;
+        target = find_target(cluster, settings).await?;
+        if !settings.dry_run {
+            planning::refusals(&plan, settings)?;
+        }
+    }
+    Ok(Prepared {
+        plan,
+        target,
+        resources: read.resources,
+    })
+}
+
+/// Waits until the workloads of a preview are ready and its URL answers, all within `timeout`.
+async fn wait_for(
+    cluster: &Cluster,
+    (name, url): (&str, Option<&str>),
+    timeout: Duration,
+    settings: &Clone,
+    progress: &Progress,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let started = Instant::now();
+    wait::ready(cluster, name, timeout, &settings.again, progress).await?;
+    let Some(url) = url else {
+        return Ok(());
+    };
+    let left = timeout.saturating_sub(started.elapsed());
+    let waiting = (left, settings.again.as_str(), settings.wait_url);
+    if wait::answers(url, name, waiting, progress).await? == Answering::Unknown {
+        printer.warn(&format!(
+            "whether {url} answers is not known: its name does not resolve here"
+        ));
+    }
+    Ok(())
 }
 
 async fn find_target(cluster: &Cluster, settings: &Clone) -> Result<Target, Failure> {

@@ -5,6 +5,7 @@
 
 mod live;
 
+pub use super::help::topics;
 pub use live::{contexts, goldens, policies, previews};
 
 use super::data;

@@ -6,9 +6,18 @@ use crate::error::{Exit, Failure};
 use crate::printer::Printer;
 use crate::table::table;
 use clap::{CommandFactory, ValueEnum};
+use clap_complete::engine::CompletionCandidate;
 
 /// What is explained beside the verbs.
 const EXIT_CODES: &str = "exit-codes";
+
+/// Everything that is explained.
+pub fn topics() -> Vec<CompletionCandidate> {
+    let command = Cli::command();
+    let verbs = command.get_subcommands().map(|verb| verb.get_name().to_owned());
+    let topics = verbs.chain([EXIT_CODES.to_owned()]);
+    topics.map(CompletionCandidate::new).collect()
+}
 
 /// Explains `topic`, or names what there is.
 pub fn run(topic: Option<&str>, printer: &Printer) -> Result<(), Failure> {

@@ -65,7 +65,7 @@ pub async fn settle(
                 Err(Trouble::Lasting(why)) => {
                     return Err(Failure::new(Exit::Failed, format!("cannot ask for {image}"))
                         .caused_by(why)
-                        .hint("docker manifest inspect IMAGE tells more"));
+                        .hint(format!("docker manifest inspect {image}")));
                 }
             }
         }

@@ -103,6 +103,7 @@ async fn bash_offers_verbs_flags_and_the_names_there_are() {
             .await
             .contains(&"developer".to_owned())
     );
+    assert_eq!(offered("understudy help exit").await, ["exit-codes"]);
     for verb in ["extend", "destroy", "diff", "refresh", "verify"] {
         assert!(
             offered(&format!("understudy {verb} comp"))

@@ -73,7 +73,13 @@ async fn while_reading_nothing_has_happened() {
         clone.env("KUBECONFIG", &path);
         let ran = stopped(clone, "reading shop", times).await;
         assert_eq!(ran.code, 130, "{ran:?}");
-        assert!(ran.stderr.contains("error: stopped"), "{}", ran.stderr);
+        for said in [
+            "error: stopped",
+            "nothing was written",
+            "hint: begin again with: understudy clone shop --pr 297",
+        ] {
+            assert!(ran.stderr.contains(said), "{said:?} is missing: {}", ran.stderr);
+        }
     }
     assert!(!exists("shop-pr-297").await);
 }
@@ -95,6 +101,7 @@ async fn while_waiting_for_an_image_nothing_has_happened() {
     ];
     let ran = stopped(command(User::Developer, &arguments).await, "asking for", 1).await;
     assert_eq!(ran.code, 130, "{ran:?}");
+    assert!(ran.stderr.contains("nothing was written"), "{}", ran.stderr);
     assert!(!exists("shop-pr-298").await);
 }
 
