@@ -113,7 +113,7 @@ fn markdown(name: &str, rows: &[Row]) -> String {
     lines.join("\n")
 }
 
-/// A text from a cluster must neither end its cell nor become markup.
+/// A text from a cluster must neither end its cell nor become markup, nor call somebody by name.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in printable(text).chars() {
@@ -124,6 +124,9 @@ fn escaped(text: &str) -> String {
             out.push('\\');
         }
         out.push(c);
+        if c == '@' {
+            out.push('\u{200b}');
+        }
     }
     out
 }

@@ -74,6 +74,11 @@ fn content(object: &DynamicObject) -> Value {
     }
     if let Some(metadata) = value["metadata"].as_object_mut() {
         metadata.retain(|field, _| !PASSING.contains(&field.as_str()));
+        // A note of ours on what is the clone's own, and nothing that runs.
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(keys::OWN);
+        }
+        metadata.retain(|_, value| value.as_object().is_none_or(|fields| !fields.is_empty()));
     }
     value
 }

@@ -9,26 +9,31 @@ use super::snapshot::{Snapshot, group_of, kind_of, name_of};
 use kube::core::DynamicObject;
 use std::collections::BTreeMap;
 
-/// Where Argo CD, Flux and Helm write whose an object is. Charts write `app.kubernetes.io/instance` whoever applies them,
-/// and Argo CD may tell its own by it.
+/// Where Argo CD, Flux and Helm write whose an object is; what stands in one row says so together. Charts write
+/// `app.kubernetes.io/instance` whoever applies them, and Argo CD may tell its own by it.
 /// Sources: <https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/>,
 /// <https://fluxcd.io/flux/components/kustomize/kustomizations/#labels-and-annotations>.
-const MARKS: [&str; 8] = [
-    "app.kubernetes.io/instance",
-    "argocd.argoproj.io/instance",
-    "argocd.argoproj.io/tracking-id",
-    "helm.toolkit.fluxcd.io/name",
-    "kustomize.toolkit.fluxcd.io/name",
-    "meta.helm.sh/release-name",
-    "meta.helm.sh/release-namespace",
-    "resourceset.fluxcd.controlplane.io/name",
+const MARKS: [&[&str]; 7] = [
+    &["app.kubernetes.io/instance"],
+    &["argocd.argoproj.io/instance"],
+    &["argocd.argoproj.io/tracking-id"],
+    &["helm.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/namespace"],
+    &[
+        "kustomize.toolkit.fluxcd.io/name",
+        "kustomize.toolkit.fluxcd.io/namespace",
+    ],
+    &["meta.helm.sh/release-name", "meta.helm.sh/release-namespace"],
+    &[
+        "resourceset.fluxcd.controlplane.io/name",
+        "resourceset.fluxcd.controlplane.io/namespace",
+    ],
 ];
 
 /// What the traces of some goldens look like.
 #[derive(Debug, Default)]
 pub struct Traces {
     references: Vec<References>,
-    marks: BTreeMap<(String, String), Vec<(&'static str, String)>>,
+    marks: BTreeMap<(String, String), Vec<Mark>>,
 }
 
 impl Traces {
@@ -88,13 +93,16 @@ fn id(object: &DynamicObject) -> (String, String) {
     (kind_of(object).to_owned(), name_of(object).to_owned())
 }
 
-fn marks(object: &DynamicObject) -> Vec<(&'static str, String)> {
+/// The first key of a row, and what stands under all of them.
+type Mark = (&'static str, Vec<Option<String>>);
+
+fn marks(object: &DynamicObject) -> Vec<Mark> {
     let maps = [&object.metadata.labels, &object.metadata.annotations];
-    let written = |key: &'static str| {
-        let mut values = maps.iter().filter_map(|map| map.as_ref()?.get(key));
-        values.next().map(|value| (key, value.clone()))
-    };
-    MARKS.into_iter().filter_map(written).collect()
+    let value = |key: &&str| maps.iter().find_map(|map| map.as_ref()?.get(*key)).cloned();
+    let row = |keys: &&'static [&'static str]| -> Mark { (keys[0], keys.iter().map(value).collect()) };
+    let rows = MARKS.iter().map(row);
+    rows.filter(|(_, values)| values.iter().any(Option::is_some))
+        .collect()
 }
 
 #[cfg(test)]
@@ -153,6 +161,20 @@ mod tests {
                 json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web", "annotations": mark } }),
             )
         };
+        let helm = |namespace: &str| {
+            let marks =
+                json!({ "meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": namespace });
+            object(
+                json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web", "annotations": marks } }),
+            )
+        };
+        let golden = Snapshot {
+            objects: vec![helm("shop")],
+            ..Snapshot::default()
+        };
+        let released = Traces::new([&golden]);
+        assert_eq!(released.marks(&helm("shop")), ["meta.helm.sh/release-name"]);
+        assert!(released.marks(&helm("shop-pr-7")).is_empty());
         let copied = web("shop:apps/Deployment:shop/web");
         assert_eq!(traces().marks(&copied), ["argocd.argoproj.io/tracking-id"]);
         assert!(
