@@ -12,9 +12,12 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Api;
+use serde_json::json;
 use tokio::net::TcpListener;
+use understudy_tests::shop;
 use understudy_tests::testbed::User;
 
 use crate::run::{Ran, command, stage};
@@ -57,6 +60,48 @@ async fn registry(pushed: usize) -> SocketAddr {
         }
     });
     address
+}
+
+/// A golden of one workload, pulled by a Secret that developers may read, or may not.
+async fn golden(name: &str, registry: SocketAddr, readable: bool) {
+    let bed = stage().await.bed();
+    let rbac = "rbac.authorization.k8s.io";
+    let binding = |kind: &str, role: &str| {
+        json!({ "apiVersion": format!("{rbac}/v1"), "kind": "RoleBinding", "metadata": { "name": role },
+            "roleRef": { "apiGroup": rbac, "kind": kind, "name": role },
+            "subjects": [{ "apiGroup": rbac, "kind": "Group", "name": "developers" }] })
+    };
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": name, "labels": { "understudy.dev/golden": "true" } } });
+    shop::apply::<Namespace>(bed, None, name, &namespace)
+        .await
+        .unwrap();
+    shop::apply::<RoleBinding>(bed, Some(name), "view", &binding("ClusterRole", "view"))
+        .await
+        .unwrap();
+    let role = json!({ "apiVersion": format!("{rbac}/v1"), "kind": "Role", "metadata": { "name": "pull" },
+        "rules": [{ "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["pull"], "verbs": ["get"] }] });
+    if readable {
+        shop::apply::<Role>(bed, Some(name), "pull", &role).await.unwrap();
+        shop::apply::<RoleBinding>(bed, Some(name), "pull", &binding("Role", "pull"))
+            .await
+            .unwrap();
+    }
+    let auths = format!(r#"{{"auths": {{"{registry}": {{"auth": "{AUTH}"}}}}}}"#);
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "pull" },
+        "type": "kubernetes.io/dockerconfigjson", "stringData": { ".dockerconfigjson": auths } });
+    shop::apply::<Secret>(bed, Some(name), "pull", &secret)
+        .await
+        .unwrap();
+    let labels = json!({ "app": "web" });
+    let container = json!({ "name": "web", "image": "registry.example.com/web:1" });
+    let pod = json!({ "containers": [container], "imagePullSecrets": [{ "name": "pull" }] });
+    let web = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+        "spec": { "replicas": 0, "selector": { "matchLabels": labels },
+            "template": { "metadata": { "labels": labels }, "spec": pod } } });
+    shop::apply::<Deployment>(bed, Some(name), "web", &web)
+        .await
+        .unwrap();
 }
 
 /// `clone shop`, as somebody who has logged in to the registry.
@@ -112,4 +157,55 @@ async fn nothing_is_written_for_an_image_that_is_not_pushed() {
     assert!(missing.stderr.contains("--wait-image"), "{}", missing.stderr);
     let namespaces: Api<Namespace> = Api::all(stage().await.bed().client(User::Admin).await.unwrap());
     assert!(namespaces.get_opt("shop-pr-192").await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_is_asked_with_the_secret_the_golden_is_pulled_by_if_the_caller_may_read_it() {
+    // F06
+    let registry = registry(0).await;
+    let image = format!("web={registry}/shop/web:pr");
+    let resolve = |golden: &'static str| {
+        let image = image.clone();
+        async move {
+            let arguments = [
+                "clone",
+                golden,
+                "--pr",
+                "1",
+                "--image",
+                &image,
+                "--resolve",
+                "--dry-run",
+                "-o",
+                "yaml",
+            ];
+            let mut command = command(User::Developer, &arguments).await;
+            let ran: Ran = command
+                .env("DOCKER_CONFIG", "/nonexistent")
+                .output()
+                .await
+                .unwrap()
+                .into();
+            assert!(
+                !format!("{ran:?}").contains("hunter2") && !format!("{ran:?}").contains(AUTH),
+                "{ran:?}"
+            );
+            ran
+        }
+    };
+    golden("pulled", registry, true).await;
+    let ran = resolve("pulled").await;
+    assert!(
+        ran.stdout.contains(&format!("{registry}/shop/web:pr@{DIGEST}")),
+        "{ran:?}"
+    );
+    golden("pulled-in-secret", registry, false).await;
+    let ran = resolve("pulled-in-secret").await;
+    assert_eq!(ran.code, 4, "{ran:?}");
+    let why = "Secret pull of pulled-in-secret was not used: you may not read it";
+    assert!(
+        ran.stderr.contains(why) && ran.stderr.contains("docker login"),
+        "{}",
+        ran.stderr
+    );
 }
