@@ -21,10 +21,10 @@ pub use decision::{Decision, Note};
 pub use draft::{Current, Draft, Resolved};
 pub use facts::{Exempt, Facts, Installation};
 pub(crate) use kinds::is_vendors_group;
-pub(crate) use rules::identity_dropped::{MARKS as CLOUD_IDENTITIES, cloud};
 pub use needs::needs;
 pub use pod::{CONTAINER_LISTS, containers, controller_kind};
 pub use request::{Operation, Request, User};
+pub(crate) use rules::identity_dropped::{MARKS as CLOUD_IDENTITIES, cloud};
 pub use wire::{MalformedReview, Stage, answer, parse};
 
 use crate::keys;

@@ -57,14 +57,11 @@ async fn a_clone_that_is_killed_after_any_step_goes_on_where_it_was() {
     assert!(steps > 20, "it was hardly killed: {steps}");
 
     let again = developer(&arguments).await.done();
-    let applied = again
+    let mut events = again
         .stdout
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let applied = applied
-        .filter(|event| event["event"] == "applied")
-        .last()
-        .unwrap();
+    let applied = events.find(|event| event["event"] == "applied").unwrap();
     assert_eq!(
         (&applied["created"], &applied["changed"]),
         (&Value::from(0), &Value::from(0)),
