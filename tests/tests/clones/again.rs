@@ -76,6 +76,14 @@ async fn moves_on(golden: &str) {
         .unwrap();
 }
 
+async fn moves_back(golden: &str) {
+    let maps: Api<ConfigMap> = Api::namespaced(client(User::Admin).await, golden);
+    let change = Patch::Merge(json!({ "data": { "MODE": "slow" } }));
+    maps.patch("settings", &PatchParams::default(), &change)
+        .await
+        .unwrap();
+}
+
 fn found(ran: &Ran) -> Vec<String> {
     let report = ran.json();
     let rows = report["differences"].as_array().unwrap().iter();
@@ -177,6 +185,39 @@ async fn a_refresh_brings_the_golden_of_today_and_leaves_the_clone_its_own() {
         "{}",
         again.stderr
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_somebody_set_since_stays_and_one_that_nobody_asked_for_does_not() {
+    let (golden, other) = (golden().await, golden().await);
+    let (set, left) = (format!("{golden}-pr-1"), format!("{other}-pr-1"));
+    developer(&["clone", &golden, "--pr", "1"]).await.done();
+    developer(&["clone", &other, "--pr", "1", "--exclude", "ConfigMap/outdated"])
+        .await
+        .done();
+    let deployments: Api<Deployment> = Api::namespaced(client(User::Developer).await, &set);
+    let image_of = json!({ "spec": { "template": { "spec": { "containers": [{ "name": "web", "image": OWN_IMAGE }] } } } });
+    let params = PatchParams {
+        field_manager: Some("kubectl-set".to_owned()),
+        ..PatchParams::default()
+    };
+    deployments
+        .patch("web", &params, &Patch::Strategic(image_of))
+        .await
+        .unwrap();
+    developer(&["diff", &set]).await.done();
+    for (golden, clone) in [(&golden, &set), (&other, &left)] {
+        moves_on(golden).await;
+        developer(&["refresh", clone]).await.done();
+        // What was not part of it at birth is no part of it now.
+        developer(&["diff", clone]).await.done();
+    }
+    assert_eq!(image(&set).await, OWN_IMAGE);
+    assert_eq!(image(&left).await, "registry.example.com/store/web:2");
+    // A second refresh knows it as well, although the image is written by us now.
+    moves_back(&golden).await;
+    developer(&["refresh", &set]).await.done();
+    assert_eq!(image(&set).await, OWN_IMAGE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
