@@ -7,7 +7,11 @@ use http::{Request, StatusCode, Uri, header};
 use http_body_util::Empty;
 use serde_json::json;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::net::lookup_host;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long a resolver may take.
+const RESOLVED: Duration = Duration::from_secs(4);
 
 /// What came of waiting for a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,10 +122,16 @@ pub(super) async fn poll(
 /// A page, a way to another one, and a question who is there are all answers of the program.
 async fn look(web: &Web, url: &str) -> Result<(), Holdup> {
     let broken = || Holdup::Unreached(Unreached::Broken("it is no address".to_owned()));
-    let host: Uri = url.parse().map_err(|_| broken())?;
-    let authority = host.authority().ok_or_else(broken)?.to_string();
+    let address: Uri = url.parse().map_err(|_| broken())?;
+    let authority = address.authority().ok_or_else(broken)?;
+    // Off every network a resolver is silent for longer than anybody waits: that, too, is a name that is not known here.
+    let host = authority.host().trim_matches(['[', ']']);
+    let found = timeout(RESOLVED, lookup_host((host, authority.port_u16().unwrap_or(443)))).await;
+    if !matches!(found, Ok(Ok(_))) {
+        return Err(Holdup::Unreached(Unreached::Unresolved));
+    }
     let request = Request::get(format!("{}/", url.trim_end_matches('/')))
-        .header(header::HOST, authority)
+        .header(header::HOST, authority.as_str())
         .header(header::USER_AGENT, AGENT)
         .body(Empty::new())
         .map_err(|_| broken())?;
