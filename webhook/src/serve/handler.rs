@@ -22,7 +22,7 @@ use understudy::reason::Reason;
 use understudy::violation::Violation;
 
 /// For the body to arrive. The API server has all of it in hand.
-const BODY: Duration = Duration::from_secs(2);
+const BODY: Duration = Duration::from_secs(4);
 /// From the head until the facts are there, so that the answer comes before the webhook configuration's
 /// `timeoutSeconds` and the caller gets our words and not its own time-out.
 const FACTS: Duration = Duration::from_millis(3500);
