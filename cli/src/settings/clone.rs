@@ -121,6 +121,10 @@ impl Clone {
                 .push("--from-dir takes the place of one golden, and several are named".to_owned());
         }
         let name = match (&args.name, args.pr) {
+            (Some(name), _) if name.is_empty() => {
+                mistakes.0.push("--name is empty".to_owned());
+                String::new()
+            }
             (Some(name), _) => name.clone(),
             (None, Some(pr)) => names::preview(&golden, pr),
             (None, None) => {

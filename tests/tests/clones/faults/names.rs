@@ -82,6 +82,7 @@ async fn names_that_cannot_be_one_are_refused_before_anything_is_read() {
         "shop--1",
         &"s".repeat(64),
         &"s".repeat(48),
+        "",
     ] {
         let ran = developer(&["clone", "shop", &format!("--name={name}")]).await;
         assert_eq!(ran.code, 2, "{name}: {ran:?}");
