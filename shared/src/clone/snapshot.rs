@@ -38,7 +38,10 @@ impl Snapshot {
 
     /// The goldens whose objects moved in.
     pub fn others(&self) -> Vec<String> {
-        let namespaces = self.objects.iter().filter_map(|object| object.metadata.namespace.clone());
+        let namespaces = self
+            .objects
+            .iter()
+            .filter_map(|object| object.metadata.namespace.clone());
         let others = namespaces.filter(|namespace| namespace != self.name());
         others.collect::<BTreeSet<_>>().into_iter().collect()
     }
