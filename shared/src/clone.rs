@@ -37,6 +37,7 @@ mod selection;
 mod snapshot;
 mod spec;
 mod survey;
+mod templates;
 mod traces;
 mod variables;
 mod verdict;

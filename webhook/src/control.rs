@@ -13,6 +13,7 @@ mod context;
 mod environments;
 mod error;
 mod fan_out;
+mod fanned_out;
 mod finish;
 mod observe;
 mod pods;

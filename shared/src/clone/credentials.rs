@@ -9,9 +9,8 @@ mod place;
 mod servers;
 
 use super::golden::{GoldenData, meant};
-use super::rewrite::containers;
 use super::snapshot::{Snapshot, kind_of, name_of};
-use super::survey;
+use super::templates::{containers, templates};
 use crate::environment::{self, Origin, Variable};
 use crate::policy::Database;
 use serde_json::Value;
@@ -69,7 +68,7 @@ impl Credentials {
     /// Finds the passwords of the golden's own data servers.
     pub(super) fn find(snapshot: &Snapshot, data: &GoldenData, databases: &[Database], seed: &Seed) -> Self {
         let mut found = Found::default();
-        for (object, template) in survey::templates(snapshot) {
+        for (object, template) in templates(snapshot) {
             let by = format!("{}/{}", kind_of(object), name_of(object));
             for container in containers(template) {
                 let environment = environment::resolve(template, container, data);

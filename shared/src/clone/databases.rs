@@ -3,14 +3,12 @@
 use super::embedded;
 use super::golden::GoldenData;
 use super::secrets::{Usage, all_branched};
+use super::templates::LISTS;
 use crate::branching;
 use crate::connection::Connection;
 use crate::environment::{self, Fact, Kind, Origin, Reference, Sources, Variable};
 use crate::policy::{Database, PreviewPolicySpec};
 use serde_json::Value;
-
-/// Where the containers of a Pod template stand, below its `spec`.
-pub(super) const LISTS: [&str; 2] = ["initContainers", "containers"];
 
 /// What pointing a Pod template at the branches came to, for people.
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@
 
 use super::kinds::{Treatment, treatment};
 use super::references::{Found, References};
+use super::snapshot::controller;
 use super::snapshot::{Snapshot, group_of, kind_of, name_of};
-use super::survey::controller;
 use crate::policy::PreviewPolicySpec;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};

@@ -5,10 +5,9 @@
 
 use super::given::GivenSecret;
 use super::image::ImageOverride;
-use super::rewrite::containers;
 use super::snapshot::{Snapshot, kind_of, name_of};
 use super::spec::CloneSpec;
-use super::survey;
+use super::templates::{containers, template, templates};
 use super::variables::VariableOverride;
 use super::verdict::Item;
 use crate::keys;
@@ -65,7 +64,7 @@ fn own(object: &DynamicObject, snapshot: &Snapshot, spec: &CloneSpec) -> Own {
         given: kind_of(object) == "Secret" && spec.secrets.contains_key(workload),
         ..Own::default()
     };
-    let mut originals = survey::templates(snapshot);
+    let mut originals = templates(snapshot);
     let Some((_, original)) = originals.find(|(original, _)| is_same(original, object)) else {
         return own;
     };
@@ -109,11 +108,11 @@ pub fn kept(live: &Snapshot, golden: &Snapshot, manager: &str) -> Kept {
             kept.secrets
                 .insert(name.to_owned(), GivenSecret::new(data.collect()));
         }
-        let mut originals = survey::templates(golden);
+        let mut originals = templates(golden);
         let Some((_, original)) = originals.find(|(original, _)| is_same(original, object)) else {
             continue;
         };
-        for container in containers(survey::template(object)) {
+        for container in containers(template(object)) {
             let place = text(container, "name");
             if !containers(original).any(|original| text(original, "name") == place) {
                 continue;

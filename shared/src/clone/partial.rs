@@ -2,9 +2,8 @@
 //! through those of its Services that the policy shares.
 
 use super::mistake::Mistake;
-use super::rewrite::containers;
 use super::snapshot::{Snapshot, group_of, kind_of, name_of};
-use super::survey;
+use super::templates::{containers, templates};
 use crate::environment;
 use crate::policy::PreviewPolicySpec;
 use kube::core::DynamicObject;
@@ -28,13 +27,9 @@ impl Partial {
         policy: &PreviewPolicySpec,
     ) -> Result<Self, Vec<Mistake>> {
         let named = |object: &DynamicObject| changed.iter().any(|name| name == name_of(object));
-        let workloads: Vec<_> = survey::templates(snapshot)
-            .filter(|(object, _)| named(object))
-            .collect();
+        let workloads: Vec<_> = templates(snapshot).filter(|(object, _)| named(object)).collect();
         let known = || {
-            let names: BTreeSet<&str> = survey::templates(snapshot)
-                .map(|(object, _)| name_of(object))
-                .collect();
+            let names: BTreeSet<&str> = templates(snapshot).map(|(object, _)| name_of(object)).collect();
             names.into_iter().collect::<Vec<_>>().join(", ")
         };
         let unknown: Vec<Mistake> = changed
@@ -156,7 +151,7 @@ impl Partial {
             }
         }
         for external in snapshot.of("ExternalSecret") {
-            if self.has("Secret", super::rewrite::target(external)) {
+            if self.has("Secret", super::secrets::target(external)) {
                 self.want(external);
             }
         }

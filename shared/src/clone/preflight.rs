@@ -5,7 +5,7 @@
 //! <https://kubernetes.io/docs/concepts/policy/resource-quotas/>.
 
 use super::snapshot::{kind_of, name_of};
-use super::survey;
+use super::templates;
 use crate::guardrails;
 use crate::policy::PreviewPolicySpec;
 use crate::quantity::Quantity;
@@ -112,7 +112,7 @@ fn asked(object: &DynamicObject, policy: &PreviewPolicySpec) -> (Amounts, Amount
     match kind_of(object) {
         "Deployment" | "StatefulSet" => {
             let replicas = spec["replicas"].as_u64().unwrap_or(1);
-            let pod = pod(survey::template(object), policy);
+            let pod = pod(templates::template(object), policy);
             let mut steady = scaled(&pod, replicas);
             for claim in spec["volumeClaimTemplates"].as_array().into_iter().flatten() {
                 add(&mut steady, &scaled(&self::claim(&claim["spec"]), replicas));
@@ -129,7 +129,7 @@ fn asked(object: &DynamicObject, policy: &PreviewPolicySpec) -> (Amounts, Amount
         "Job" => {
             let parallel = spec["parallelism"].as_u64().unwrap_or(1);
             (
-                scaled(&pod(survey::template(object), policy), parallel),
+                scaled(&pod(templates::template(object), policy), parallel),
                 Amounts::new(),
             )
         }

@@ -92,7 +92,7 @@ fn facts(items: &[Item], namespace: &Namespace, rules: Rules<'_>, now: Timestamp
         })
         .collect();
     for item in items.iter().filter_map(|item| item.made.as_ref()) {
-        for container in pod(&item.1).iter().flat_map(super::rewrite::containers) {
+        for container in pod(&item.1).iter().flat_map(super::templates::containers) {
             for reference in crate::environment::references(container) {
                 sources.entry(reference).or_insert(Fact::Absent);
             }

@@ -33,8 +33,6 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use external_secret::target;
-pub(super) use pod::containers;
 pub(super) use secret::in_base64;
 
 /// Whether something puts `object` into every namespace.

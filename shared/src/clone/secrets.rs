@@ -130,6 +130,12 @@ impl Use {
     }
 }
 
+/// The Secret that an ExternalSecret makes.
+pub(super) fn target(object: &DynamicObject) -> &str {
+    let named = object.data.pointer("/spec/target/name").and_then(Value::as_str);
+    named.unwrap_or_else(|| name_of(object))
+}
+
 /// A stand-in for a Secret that is referred to but could not be read.
 pub(super) fn unread(name: &str) -> DynamicObject {
     let types = Some(TypeMeta {

@@ -75,3 +75,12 @@ pub(super) fn group_of(object: &DynamicObject) -> &str {
 pub(super) fn name_of(object: &DynamicObject) -> &str {
     object.metadata.name.as_deref().unwrap_or_default()
 }
+
+/// Kind and name of the controller that owns `object`.
+pub(super) fn controller(object: &DynamicObject) -> Option<(&str, &str)> {
+    let owners = object.metadata.owner_references.iter().flatten();
+    owners
+        .filter(|owner| owner.controller == Some(true))
+        .map(|owner| (owner.kind.as_str(), owner.name.as_str()))
+        .next()
+}

@@ -2,37 +2,13 @@
 
 use super::image::ImageOverride;
 use super::mistake::Mistake;
-use super::rewrite;
-use super::snapshot::{Snapshot, kind_of, name_of};
+use super::snapshot::{Snapshot, name_of};
 use super::spec::CloneSpec;
+use super::templates::{self, templates};
 use super::variables;
 use kube::core::DynamicObject;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Where each kind of workload keeps its Pod template.
-const TEMPLATES: [(&str, &str); 4] = [
-    ("Deployment", "/spec/template"),
-    ("StatefulSet", "/spec/template"),
-    ("CronJob", "/spec/jobTemplate/spec/template"),
-    ("Job", "/spec/template"),
-];
-
-/// Every workload that nobody owns, with its Pod template.
-pub(super) fn templates(snapshot: &Snapshot) -> impl Iterator<Item = (&DynamicObject, &Value)> {
-    TEMPLATES.iter().flat_map(move |(kind, pointer)| {
-        let objects = snapshot.of(kind).filter(|object| controller(object).is_none());
-        objects.map(|object| (object, object.data.pointer(pointer).unwrap_or(&Value::Null)))
-    })
-}
-
-/// The Pod template of a workload; null where it is none.
-pub(super) fn template(object: &DynamicObject) -> &Value {
-    let known = TEMPLATES.iter().find(|(kind, _)| *kind == kind_of(object));
-    known
-        .and_then(|(_, pointer)| object.data.pointer(pointer))
-        .unwrap_or(&Value::Null)
-}
 
 /// What the default ServiceAccount pulls images by, where that is anything.
 pub(super) fn default_pull(snapshot: &Snapshot) -> Option<&Value> {
@@ -79,21 +55,12 @@ pub(super) fn autoscaled(snapshot: &Snapshot, part: impl Fn(&DynamicObject) -> b
         .collect()
 }
 
-/// Kind and name of the controller that owns `object`.
-pub(super) fn controller(object: &DynamicObject) -> Option<(&str, &str)> {
-    let owners = object.metadata.owner_references.iter().flatten();
-    owners
-        .filter(|owner| owner.controller == Some(true))
-        .map(|owner| (owner.kind.as_str(), owner.name.as_str()))
-        .next()
-}
-
 /// Every `--image` must mean exactly one kind of container, every `--set-env` some.
 pub(super) fn check(snapshot: &Snapshot, spec: &CloneSpec) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let mut containers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (object, template) in templates(snapshot) {
-        let names = rewrite::containers(template).filter_map(|c| c.get("name").and_then(Value::as_str));
+        let names = templates::containers(template).filter_map(|c| c.get("name").and_then(Value::as_str));
         containers.entry(name_of(object)).or_default().extend(names);
     }
     mistakes.extend(variables::check(&containers, &spec.variables));
@@ -127,9 +94,9 @@ pub(super) fn check(snapshot: &Snapshot, spec: &CloneSpec) -> Vec<Mistake> {
 /// Whether `image` means a container of the golden.
 fn is_meant(image: &ImageOverride, snapshot: &Snapshot) -> bool {
     templates(snapshot).any(|(object, template)| {
-        let single = rewrite::containers(template).count() == 1;
+        let single = templates::containers(template).count() == 1;
         let text = |container: &Value, field: &str| container[field].as_str().unwrap_or_default().to_owned();
-        rewrite::containers(template).any(|container| {
+        templates::containers(template).any(|container| {
             let (name, golden) = (text(container, "name"), text(container, "image"));
             image.means(name_of(object), &name, single, &golden).is_some()
         })

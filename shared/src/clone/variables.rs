@@ -1,8 +1,8 @@
 //! Variables: what each container of the clone will find, who decided it, and what somebody sets to something else.
 
-use super::databases::LISTS;
 use super::mistake::Mistake;
 use super::snapshot::{kind_of, name_of};
+use super::templates::{LISTS, containers};
 use crate::environment::{self, Kind, Origin, Reference, Sources, Variable};
 use kube::core::DynamicObject;
 use serde::Serialize;
@@ -206,9 +206,9 @@ pub(super) fn plan(
 ) -> Vec<PlannedVariable> {
     let workload = format!("{}/{}", kind_of(object), name_of(object));
     let mut planned = Vec::new();
-    for container in super::rewrite::containers(made) {
+    for container in containers(made) {
         let name = container["name"].as_str().unwrap_or_default();
-        let before = super::rewrite::containers(original)
+        let before = containers(original)
             .find(|other| other["name"] == name)
             .map(|other| effective(original, other, sources))
             .unwrap_or_default();

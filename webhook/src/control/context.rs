@@ -2,7 +2,7 @@
 
 use super::environments::Environments;
 use super::error::said;
-use super::fan_out::FannedOut;
+use super::fanned_out::FannedOut;
 use super::seals::{BELIEVED, Seals};
 use crate::facts::{Live, Memory};
 use crate::metrics::Metrics;

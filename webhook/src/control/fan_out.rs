@@ -10,25 +10,13 @@ use super::removal::remove;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{ListParams, ObjectMeta, PostParams};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 use understudy::keys;
-use understudy::policy::{PreviewPolicySpec, Secrets};
+use understudy::policy::PreviewPolicySpec;
 use understudy::preview::Preview;
 
 /// The value of the guardrail label on a copy.
 const MARK: &str = "fan-out";
-
-/// What each preview was last brought to, by uid.
-#[derive(Default)]
-pub struct FannedOut(Mutex<HashMap<String, Secrets>>);
-
-impl FannedOut {
-    /// Forgets a preview that is gone.
-    pub fn forget(&self, uid: &str) {
-        self.0.lock().expect("no panic while held").remove(uid);
-    }
-}
 
 /// Brings the copies in `preview` to what `policy` lists, where that changed since or the originals are `due` a look.
 pub async fn keep(
@@ -37,13 +25,11 @@ pub async fn keep(
     policy: &PreviewPolicySpec,
     due: bool,
 ) -> Result<(), Error> {
-    let known = |all: &mut HashMap<String, Secrets>| all.get(&preview.uid) == Some(&policy.secrets);
-    if !due && known(&mut context.fanned_out.0.lock().expect("no panic while held")) {
+    if !due && context.fanned_out.is(&preview.uid, &policy.secrets) {
         return Ok(());
     }
     ensure(context, preview, policy).await?;
-    let mut all = context.fanned_out.0.lock().expect("no panic while held");
-    all.insert(preview.uid.clone(), policy.secrets.clone());
+    context.fanned_out.remember(&preview.uid, &policy.secrets);
     Ok(())
 }
 

@@ -6,11 +6,12 @@ use crate::clone::golden::{database_behind, selects};
 use crate::clone::kinds::{Treatment, treatment};
 use crate::clone::rewrite::{self, Context, Sums};
 use crate::clone::sanitize::{self, is_guardrail};
+use crate::clone::snapshot::controller;
 use crate::clone::snapshot::{Snapshot, group_of, kind_of, name_of};
-use crate::clone::survey::{self, controller};
+use crate::clone::templates;
 use crate::clone::variables::{self, PlannedVariable};
 use crate::clone::verdict::{Item, Verdict, Wave};
-use crate::clone::{claims, golden, lineage, partial};
+use crate::clone::{claims, golden, lineage, partial, secrets};
 use kube::core::DynamicObject;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,7 +149,7 @@ impl<'a> Planner<'a> {
     /// Why what makes a Secret in the golden need not make it in the clone.
     fn brought_otherwise(&self, object: &DynamicObject) -> Option<String> {
         let secret = match (group_of(object), kind_of(object)) {
-            ("external-secrets.io", "ExternalSecret") => rewrite::target(object),
+            ("external-secrets.io", "ExternalSecret") => secrets::target(object),
             ("bitnami.com", "SealedSecret") => name_of(object),
             _ => return None,
         };
@@ -268,14 +269,14 @@ impl<'a> Planner<'a> {
             .collect();
         let clone = golden::GoldenData::of(made.iter().copied(), self.context.golden);
         let mut planned = Vec::new();
-        for (original, template) in survey::templates(self.snapshot) {
+        for (original, template) in templates::templates(self.snapshot) {
             let same = |object: &&&DynamicObject| {
                 kind_of(object) == kind_of(original) && name_of(object) == name_of(original)
             };
             let Some(object) = made.iter().find(same) else {
                 continue;
             };
-            let now = survey::template(object);
+            let now = templates::template(object);
             planned.extend(variables::plan(
                 (template, self.context.data),
                 (now, &clone),

@@ -3,15 +3,10 @@
 //! Source: <https://external-secrets.io/latest/api/externalsecret/>.
 
 use super::{Context, Notes, custom};
+use crate::clone::secrets;
 use crate::policy::Secrets;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
-
-/// The Secret that `object` makes.
-pub(in crate::clone) fn target(object: &DynamicObject) -> &str {
-    let named = object.data.pointer("/spec/target/name").and_then(Value::as_str);
-    named.unwrap_or_else(|| super::name_of(object))
-}
 
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
     let by = format!("ExternalSecret/{}", super::name_of(object));
@@ -26,7 +21,7 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
             format!(
                 "add the store to secrets.stores, or a prefix of the key to secrets.keyMap, of PreviewPolicy {}, give the Secret with --secret {}=FILE, or leave this out with --exclude {by}",
                 context.policy_name,
-                target(object),
+                secrets::target(object),
             ),
         );
     }

@@ -4,7 +4,7 @@
 
 use super::Notes;
 use crate::admission::{CLOUD_IDENTITIES, cloud};
-use crate::clone::databases::LISTS;
+use crate::clone::templates::LISTS;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -1,8 +1,9 @@
 //! Pod templates: marks, images, variables, Secrets in use, and what no preview's Pod may ask for.
 
 use super::{Context, Notes, Sums, identity};
-use crate::clone::databases::{self, LISTS};
+use crate::clone::databases;
 use crate::clone::secrets::Usage;
+use crate::clone::templates::{LISTS, containers};
 use crate::clone::variables;
 use crate::policy::PodSecurity;
 use serde_json::Value;
@@ -43,18 +44,6 @@ pub(super) fn rewrite(
             ),
         );
     }
-}
-
-/// The containers of a Pod template.
-pub(in crate::clone) fn containers(template: &Value) -> impl Iterator<Item = &Value> {
-    LISTS
-        .iter()
-        .filter_map(|list| {
-            template
-                .pointer(&format!("/spec/{list}"))
-                .and_then(Value::as_array)
-        })
-        .flatten()
 }
 
 /// Pods pull by the policy's Secrets, where the golden's pull by its own; those of the golden's default ServiceAccount are

@@ -1,11 +1,10 @@
 //! Verdicts on Secrets: given, made again by something of the clone, copied by the policy, renewed, or refused by name.
 
 use super::{Planner, known};
-use crate::clone::rewrite;
 use crate::clone::sanitize::is_guardrail;
 use crate::clone::secrets;
+use crate::clone::snapshot::controller;
 use crate::clone::snapshot::{kind_of, name_of};
-use crate::clone::survey::controller;
 use crate::clone::verdict::{Item, Verdict, Wave};
 use crate::connection;
 use base64::Engine;
@@ -127,7 +126,7 @@ impl Planner<'_> {
             .filter_map(|item| item.made.as_ref())
             .map(|(_, object)| object.as_ref())
             .filter(|object| kind_of(object) == "ExternalSecret")
-            .find(|object| rewrite::target(object) == name)
+            .find(|object| secrets::target(object) == name)
             .map(name_of)
     }
 
