@@ -3,7 +3,7 @@
 use super::embedded;
 use super::golden::GoldenData;
 use super::secrets::{Usage, all_branched};
-use super::templates::LISTS;
+use super::templates::containers_mut;
 use crate::branching;
 use crate::connection::Connection;
 use crate::environment::{self, Fact, Kind, Origin, Reference, Sources, Variable};
@@ -30,61 +30,56 @@ pub(super) fn branch(
     let pod = template.clone();
     let mut branched = Branched::default();
     let done = &mut branched.done;
-    for list in LISTS {
-        let containers = template
-            .pointer_mut(&format!("/spec/{list}"))
-            .and_then(Value::as_array_mut);
-        for container in containers.into_iter().flatten() {
-            let environment = environment::resolve(&pod, container, golden);
-            let plan = branching::plan(container, &environment, &policy.databases);
-            for (variable, database) in &plan.rewritten {
-                done.push(format!("{variable} now means branch {database}"));
-                let origins = environment
-                    .variables
-                    .iter()
-                    .filter(|known| known.name == *variable);
-                for origin in origins {
-                    if let Origin::Key(
-                        Reference {
-                            kind: Kind::Secret,
-                            name,
-                        },
-                        key,
-                    ) = &origin.origin
-                    {
-                        usage
-                            .branched
-                            .entry(name.clone())
-                            .or_default()
-                            .insert((key.clone(), database.clone()));
-                    }
+    for container in containers_mut(template) {
+        let environment = environment::resolve(&pod, container, golden);
+        let plan = branching::plan(container, &environment, &policy.databases);
+        for (variable, database) in &plan.rewritten {
+            done.push(format!("{variable} now means branch {database}"));
+            let origins = environment
+                .variables
+                .iter()
+                .filter(|known| known.name == *variable);
+            for origin in origins {
+                if let Origin::Key(
+                    Reference {
+                        kind: Kind::Secret,
+                        name,
+                    },
+                    key,
+                ) = &origin.origin
+                {
+                    usage
+                        .branched
+                        .entry(name.clone())
+                        .or_default()
+                        .insert((key.clone(), database.clone()));
                 }
             }
-            for (variable, option) in &plan.dropped {
-                done.push(format!(
-                    "{variable} lost its option {option}, which might hold a secret"
-                ));
-            }
-            for (index, variable) in environment.variables.iter().enumerate() {
-                let same = |other: &Variable| other.name == variable.name;
-                let overridden = environment.variables[index + 1..].iter().any(same);
-                let planned = plan.rewritten.iter().any(|(name, _)| *name == variable.name);
-                // A Secret that is not copied has a verdict of its own.
-                let judged = matches!(&variable.origin, Origin::Key(Reference { kind: Kind::Secret, name }, _)
-                    if !policy.secrets.copy.contains(name));
-                if !overridden && !planned && !judged {
-                    branched
-                        .outside
-                        .extend(outside(container, variable, golden, &policy.databases));
-                }
-            }
-            branched
-                .outside
-                .extend(words(container, golden, &policy.databases));
-            plan.apply(container);
-            drop_empty_sources(container, policy, golden, usage);
-            count(container, by, golden, usage);
         }
+        for (variable, option) in &plan.dropped {
+            done.push(format!(
+                "{variable} lost its option {option}, which might hold a secret"
+            ));
+        }
+        for (index, variable) in environment.variables.iter().enumerate() {
+            let same = |other: &Variable| other.name == variable.name;
+            let overridden = environment.variables[index + 1..].iter().any(same);
+            let planned = plan.rewritten.iter().any(|(name, _)| *name == variable.name);
+            // A Secret that is not copied has a verdict of its own.
+            let judged = matches!(&variable.origin, Origin::Key(Reference { kind: Kind::Secret, name }, _)
+                if !policy.secrets.copy.contains(name));
+            if !overridden && !planned && !judged {
+                branched
+                    .outside
+                    .extend(outside(container, variable, golden, &policy.databases));
+            }
+        }
+        branched
+            .outside
+            .extend(words(container, golden, &policy.databases));
+        plan.apply(container);
+        drop_empty_sources(container, policy, golden, usage);
+        count(container, by, golden, usage);
     }
     done.dedup();
     branched

@@ -85,7 +85,7 @@ impl HostMap {
 }
 
 /// Kinds that ask for hosts.
-const ROUTES: [&str; 4] = ["Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute"];
+pub(super) const ROUTES: [&str; 4] = ["Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute"];
 
 /// Every host that the golden's Ingresses and routes ask for.
 pub(super) fn golden_hosts(snapshot: &Snapshot) -> BTreeSet<String> {

@@ -5,7 +5,7 @@
 
 use super::given::GivenSecret;
 use super::image::ImageOverride;
-use super::snapshot::{Snapshot, kind_of, name_of};
+use super::snapshot::{Snapshot, is_same, kind_of, name_of};
 use super::spec::CloneSpec;
 use super::templates::{containers, template, templates};
 use super::variables::VariableOverride;
@@ -64,8 +64,7 @@ fn own(object: &DynamicObject, snapshot: &Snapshot, spec: &CloneSpec) -> Own {
         given: kind_of(object) == "Secret" && spec.secrets.contains_key(workload),
         ..Own::default()
     };
-    let mut originals = templates(snapshot);
-    let Some((_, original)) = originals.find(|(original, _)| is_same(original, object)) else {
+    let Some(original) = original(object, snapshot) else {
         return own;
     };
     let single = containers(original).count() == 1;
@@ -108,8 +107,7 @@ pub fn kept(live: &Snapshot, golden: &Snapshot, manager: &str) -> Kept {
             kept.secrets
                 .insert(name.to_owned(), GivenSecret::new(data.collect()));
         }
-        let mut originals = templates(golden);
-        let Some((_, original)) = originals.find(|(original, _)| is_same(original, object)) else {
+        let Some(original) = original(object, golden) else {
             continue;
         };
         for container in containers(template(object)) {
@@ -145,6 +143,16 @@ pub fn kept(live: &Snapshot, golden: &Snapshot, manager: &str) -> Kept {
     kept
 }
 
+/// The Pod template that `golden` has for the workload `object`. Most objects are none, and a golden is searched for none.
+fn original<'g>(object: &DynamicObject, golden: &'g Snapshot) -> Option<&'g Value> {
+    if template(object).is_null() {
+        return None;
+    }
+    templates(golden)
+        .find(|(original, _)| is_same(original, object))
+        .map(|(_, template)| template)
+}
+
 /// Whether somebody but `manager` says what image `container` runs.
 fn was_set(object: &DynamicObject, container: &str, manager: &str) -> bool {
     let field = format!("k:{{\"name\":\"{container}\"}}");
@@ -163,10 +171,6 @@ fn was_set(object: &DynamicObject, container: &str, manager: &str) -> bool {
                 .flat_map(|spec| lists.map(|list| &spec[list][&field]["f:image"]))
                 .any(|image| !image.is_null())
         })
-}
-
-fn is_same(one: &DynamicObject, other: &DynamicObject) -> bool {
-    kind_of(one) == kind_of(other) && name_of(one) == name_of(other)
 }
 
 fn text<'v>(value: &'v Value, field: &str) -> &'v str {

@@ -1,9 +1,11 @@
 //! A clone of what changed only: the workloads that are named and what belongs to them. The rest is the golden's, reached
 //! through those of its Services that the policy shares.
 
+use super::hosts::ROUTES;
 use super::mistake::Mistake;
 use super::snapshot::{Snapshot, group_of, kind_of, name_of};
-use super::templates::{containers, templates};
+use super::survey;
+use super::templates::{self, containers, templates};
 use crate::environment;
 use crate::policy::PreviewPolicySpec;
 use kube::core::DynamicObject;
@@ -103,13 +105,12 @@ impl Partial {
             self.wanted
                 .insert((reference.kind.name().to_owned(), reference.name));
         }
+        for name in templates::mounted(template) {
+            self.wanted.insert(("ConfigMap".to_owned(), name.to_owned()));
+        }
         let spec = &template["spec"];
         self.want_named("ServiceAccount", spec.get("serviceAccountName"));
         for volume in spec["volumes"].as_array().into_iter().flatten() {
-            let projected = volume.pointer("/projected/sources").and_then(Value::as_array);
-            for source in std::iter::once(volume).chain(projected.into_iter().flatten()) {
-                self.want_named("ConfigMap", source.pointer("/configMap/name"));
-            }
             self.want_named(
                 "PersistentVolumeClaim",
                 volume.pointer("/persistentVolumeClaim/claimName"),
@@ -127,10 +128,7 @@ impl Partial {
                 self.want(service);
             }
         }
-        for scaler in ["HorizontalPodAutoscaler", "ScaledObject"]
-            .iter()
-            .flat_map(|kind| snapshot.of(kind))
-        {
+        for scaler in survey::scalers(snapshot) {
             let target = scaler
                 .data
                 .pointer("/spec/scaleTargetRef/name")
@@ -142,8 +140,7 @@ impl Partial {
                 self.want(scaler);
             }
         }
-        let routes = ["Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute"];
-        for route in routes.iter().flat_map(|kind| snapshot.of(kind)) {
+        for route in ROUTES.iter().flat_map(|kind| snapshot.of(kind)) {
             let mut backends = BTreeSet::new();
             backend_names(&route.data, &mut backends);
             if backends.iter().any(|name| self.has("Service", name)) {

@@ -84,3 +84,8 @@ pub(super) fn controller(object: &DynamicObject) -> Option<(&str, &str)> {
         .map(|owner| (owner.kind.as_str(), owner.name.as_str()))
         .next()
 }
+
+/// Whether both are of one kind and name.
+pub(super) fn is_same(one: &DynamicObject, other: &DynamicObject) -> bool {
+    kind_of(one) == kind_of(other) && name_of(one) == name_of(other)
+}

@@ -23,29 +23,26 @@ pub(super) fn default_pull(snapshot: &Snapshot) -> Option<&Value> {
 
 /// ConfigMaps that some Pod mounts as files.
 pub(super) fn mounted(snapshot: &Snapshot) -> BTreeSet<String> {
-    let volumes = templates(snapshot)
-        .filter_map(|(_, template)| template.pointer("/spec/volumes").and_then(Value::as_array))
-        .flatten();
-    volumes
-        .flat_map(|volume| {
-            let projected = volume.pointer("/projected/sources").and_then(Value::as_array);
-            std::iter::once(volume).chain(projected.into_iter().flatten())
-        })
-        .filter_map(|source| source.pointer("/configMap/name").and_then(Value::as_str))
+    templates(snapshot)
+        .flat_map(|(_, template)| templates::mounted(template))
         .map(str::to_owned)
         .collect()
 }
 
+/// The golden's autoscalers, Kubernetes' own and KEDA's.
+pub(super) fn scalers(snapshot: &Snapshot) -> impl Iterator<Item = &DynamicObject> {
+    ["HorizontalPodAutoscaler", "ScaledObject"]
+        .into_iter()
+        .flat_map(|kind| snapshot.of(kind))
+}
+
 /// What the golden's autoscalers size, as far as these are part of the clone.
 pub(super) fn autoscaled(snapshot: &Snapshot, part: impl Fn(&DynamicObject) -> bool) -> BTreeSet<String> {
-    let scalers = ["HorizontalPodAutoscaler", "ScaledObject"]
-        .into_iter()
-        .flat_map(|kind| snapshot.of(kind));
     let text = |scaler: &DynamicObject, field: &str| {
         let target = scaler.data.pointer(&format!("/spec/scaleTargetRef/{field}"));
         target.and_then(Value::as_str).map(str::to_owned)
     };
-    scalers
+    scalers(snapshot)
         .filter(|scaler| part(scaler))
         .filter_map(|scaler| {
             // KEDA takes a Deployment where no kind is written.
@@ -95,10 +92,11 @@ pub(super) fn check(snapshot: &Snapshot, spec: &CloneSpec) -> Vec<Mistake> {
 fn is_meant(image: &ImageOverride, snapshot: &Snapshot) -> bool {
     templates(snapshot).any(|(object, template)| {
         let single = templates::containers(template).count() == 1;
-        let text = |container: &Value, field: &str| container[field].as_str().unwrap_or_default().to_owned();
         templates::containers(template).any(|container| {
-            let (name, golden) = (text(container, "name"), text(container, "image"));
-            image.means(name_of(object), &name, single, &golden).is_some()
+            let text = |field: &str| container[field].as_str().unwrap_or_default();
+            image
+                .means(name_of(object), text("name"), single, text("image"))
+                .is_some()
         })
     })
 }

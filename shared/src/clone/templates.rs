@@ -12,8 +12,8 @@ const TEMPLATES: [(&str, &str); 4] = [
     ("Job", "/spec/template"),
 ];
 
-/// Where the containers of a Pod template stand, below its `spec`.
-pub(super) const LISTS: [&str; 2] = ["initContainers", "containers"];
+/// Where the containers of a Pod template stand, below its `spec`, in the order in which they are looked at.
+const LISTS: [&str; 2] = ["initContainers", "containers"];
 
 /// Every workload that nobody owns, with its Pod template.
 pub(super) fn templates(snapshot: &Snapshot) -> impl Iterator<Item = (&DynamicObject, &Value)> {
@@ -41,4 +41,25 @@ pub(super) fn containers(template: &Value) -> impl Iterator<Item = &Value> {
                 .and_then(Value::as_array)
         })
         .flatten()
+}
+
+/// The same, to be changed.
+pub(super) fn containers_mut(template: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let spec = template.get_mut("spec").and_then(Value::as_object_mut);
+    let lists = spec.into_iter().flatten();
+    let mut lists: Vec<_> = lists
+        .filter_map(|(key, list)| Some((LISTS.iter().position(|known| known == key)?, list.as_array_mut()?)))
+        .collect();
+    lists.sort_by_key(|(at, _)| *at);
+    lists.into_iter().flat_map(|(_, list)| list)
+}
+
+/// Names of the ConfigMaps that the Pods of a template mount as files.
+pub(super) fn mounted(template: &Value) -> impl Iterator<Item = &str> {
+    let volumes = template.pointer("/spec/volumes").and_then(Value::as_array);
+    let sources = volumes.into_iter().flatten().flat_map(|volume| {
+        let projected = volume.pointer("/projected/sources").and_then(Value::as_array);
+        std::iter::once(volume).chain(projected.into_iter().flatten())
+    });
+    sources.filter_map(|source| source.pointer("/configMap/name").and_then(Value::as_str))
 }

@@ -94,6 +94,12 @@ fn made<'p>(plan: &'p Plan, kind: &str, name: &str) -> &'p DynamicObject {
     &item(plan, kind, name).made.as_ref().unwrap().1
 }
 
+/// Everything that the clone makes, by kind and name.
+fn makes(plan: &Plan) -> Vec<String> {
+    let made = plan.items.iter().filter(|item| item.made.is_some());
+    made.map(Item::id).collect()
+}
+
 fn object(value: Value) -> DynamicObject {
     serde_json::from_value(value).unwrap()
 }

@@ -2,7 +2,7 @@
 
 use super::mistake::Mistake;
 use super::snapshot::{kind_of, name_of};
-use super::templates::{LISTS, containers};
+use super::templates::{containers, containers_mut};
 use crate::environment::{self, Kind, Origin, Reference, Sources, Variable};
 use kube::core::DynamicObject;
 use serde::Serialize;
@@ -85,17 +85,11 @@ impl VariableOverride {
 /// Sets what is asked for in the containers of `template`; the names of what was set, for people.
 pub(super) fn set(template: &mut Value, workload: &str, overrides: &[VariableOverride]) -> Vec<String> {
     let mut done = Vec::new();
-    for list in LISTS {
-        let containers = template
-            .pointer_mut(&format!("/spec/{list}"))
-            .and_then(Value::as_array_mut);
-        for container in containers.into_iter().flatten() {
-            let name = container["name"].as_str().unwrap_or_default().to_owned();
-            let meant = overrides.iter().filter(|wanted| wanted.means(workload, &name));
-            for wanted in meant {
-                assign(container, wanted);
-                done.push(format!("{}:{} is set by you", name, wanted.name));
-            }
+    for container in containers_mut(template) {
+        let name = container["name"].as_str().unwrap_or_default().to_owned();
+        for wanted in overrides.iter().filter(|wanted| wanted.means(workload, &name)) {
+            assign(container, wanted);
+            done.push(format!("{}:{} is set by you", name, wanted.name));
         }
     }
     done

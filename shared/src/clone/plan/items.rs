@@ -7,7 +7,7 @@ use crate::clone::kinds::{Treatment, treatment};
 use crate::clone::rewrite::{self, Context, Sums};
 use crate::clone::sanitize::{self, is_guardrail};
 use crate::clone::snapshot::controller;
-use crate::clone::snapshot::{Snapshot, group_of, kind_of, name_of};
+use crate::clone::snapshot::{Snapshot, group_of, is_same, kind_of, name_of};
 use crate::clone::templates;
 use crate::clone::variables::{self, PlannedVariable};
 use crate::clone::verdict::{Item, Verdict, Wave};
@@ -270,10 +270,7 @@ impl<'a> Planner<'a> {
         let clone = golden::GoldenData::of(made.iter().copied(), self.context.golden);
         let mut planned = Vec::new();
         for (original, template) in templates::templates(self.snapshot) {
-            let same = |object: &&&DynamicObject| {
-                kind_of(object) == kind_of(original) && name_of(object) == name_of(original)
-            };
-            let Some(object) = made.iter().find(same) else {
+            let Some(object) = made.iter().find(|object| is_same(object, original)) else {
                 continue;
             };
             let now = templates::template(object);

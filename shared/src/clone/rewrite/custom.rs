@@ -16,6 +16,11 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
         pod::rewrite(template, &name, &by, context, sums, notes);
     });
     references(&object.data, "", &by, &mut sums.usage);
+    refuse_leak(object, &by, context, notes);
+}
+
+/// Refuses an object with a connection that must not stand in a clone.
+pub(super) fn refuse_leak(object: &DynamicObject, by: &str, context: &Context<'_>, notes: &mut Notes) {
     if let Some((path, why)) = leak(&object.data, "", context) {
         notes.refuse(
             format!("{path} {why}"),
@@ -45,7 +50,7 @@ fn templates(value: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
 }
 
 /// Counts the Secrets that fields name by convention; variables and volumes of Pod templates are counted with these.
-pub(super) fn references(value: &Value, path: &str, by: &str, usage: &mut Usage) {
+fn references(value: &Value, path: &str, by: &str, usage: &mut Usage) {
     match value {
         Value::Object(fields) => {
             for (key, inner) in fields {
@@ -58,34 +63,30 @@ pub(super) fn references(value: &Value, path: &str, by: &str, usage: &mut Usage)
                 if lower.ends_with("template") && inner.pointer("/spec/containers").is_some() {
                     continue;
                 }
+                let mut count = |reference: &Value, path: &str| {
+                    let text = |field: &str| reference.get(field).and_then(Value::as_str);
+                    usage.uses(
+                        text("name").unwrap_or_default(),
+                        text("key"),
+                        format!("{by}, {path}"),
+                    );
+                };
                 match inner {
                     Value::String(name) if lower.ends_with("secretname") => {
                         usage.uses(name, None, format!("{by}, {path}"));
                     }
-                    Value::Object(reference)
+                    Value::Object(_)
                         if ["secretref", "secretkeyref", "secretkeyselector"]
                             .iter()
                             .any(|end| lower.ends_with(end)) =>
                     {
-                        let text = |field: &str| reference.get(field).and_then(Value::as_str);
-                        usage.uses(
-                            text("name").unwrap_or_default(),
-                            text("key"),
-                            format!("{by}, {path}"),
-                        );
+                        count(inner, &path);
                     }
                     Value::Array(items)
                         if lower.contains("secret")
                             && ["ref", "refs", "secrets"].iter().any(|end| lower.ends_with(end)) =>
                     {
-                        for item in items {
-                            let text = |field: &str| item.get(field).and_then(Value::as_str);
-                            usage.uses(
-                                text("name").unwrap_or_default(),
-                                text("key"),
-                                format!("{by}, {path}"),
-                            );
-                        }
+                        items.iter().for_each(|item| count(item, &path));
                     }
                     inner => references(inner, &path, by, usage),
                 }
@@ -101,7 +102,7 @@ pub(super) fn references(value: &Value, path: &str, by: &str, usage: &mut Usage)
 }
 
 /// The first string that holds a connection which must not stand in a clone.
-pub(super) fn leak(value: &Value, path: &str, context: &Context<'_>) -> Option<(String, String)> {
+fn leak(value: &Value, path: &str, context: &Context<'_>) -> Option<(String, String)> {
     match value {
         Value::String(text) => {
             let why = embedded::leak(text, context.data, &context.policy.databases)?;

@@ -25,12 +25,7 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
             ),
         );
     }
-    if let Some((path, why)) = custom::leak(&object.data, "", context) {
-        notes.refuse(
-            format!("{path} {why}"),
-            format!("take the connection from a variable, or leave it out with --exclude {by}"),
-        );
-    }
+    custom::refuse_leak(object, &by, context, notes);
 }
 
 fn walk(value: &mut Value, secrets: &Secrets, notes: &mut Notes, unmapped: &mut Vec<String>) {

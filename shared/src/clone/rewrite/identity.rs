@@ -4,7 +4,7 @@
 
 use super::Notes;
 use crate::admission::{CLOUD_IDENTITIES, cloud};
-use crate::clone::templates::LISTS;
+use crate::clone::templates::containers_mut;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -45,12 +45,9 @@ pub(super) fn drop_from(template: &mut Value, notes: &mut Notes) {
             !tokens
         });
     }
-    for list in LISTS {
-        let containers = template.pointer_mut(&format!("/spec/{list}"));
-        for container in containers.and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some(mounts) = container.get_mut("volumeMounts").and_then(Value::as_array_mut) {
-                mounts.retain(|mount| !mount["name"].as_str().is_some_and(|name| gone.contains(name)));
-            }
+    for container in containers_mut(template) {
+        if let Some(mounts) = container.get_mut("volumeMounts").and_then(Value::as_array_mut) {
+            mounts.retain(|mount| !mount["name"].as_str().is_some_and(|name| gone.contains(name)));
         }
     }
     if dropped || !gone.is_empty() {

@@ -3,7 +3,7 @@
 use super::{Context, Notes, Sums, identity};
 use crate::clone::databases;
 use crate::clone::secrets::Usage;
-use crate::clone::templates::{LISTS, containers};
+use crate::clone::templates::{containers, containers_mut};
 use crate::clone::variables;
 use crate::policy::PodSecurity;
 use serde_json::Value;
@@ -74,38 +74,33 @@ fn pull(template: &mut Value, context: &Context<'_>, notes: &mut Notes) {
 
 fn images(template: &mut Value, workload: &str, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
     let single = containers(template).count() == 1;
-    for list in LISTS {
-        let containers = template
-            .pointer_mut(&format!("/spec/{list}"))
-            .and_then(Value::as_array_mut);
-        for container in containers.into_iter().flatten() {
-            let name = container
-                .get("name")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned();
-            let image = container
-                .get("image")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned();
-            let wanted = context.spec.images.iter();
-            let new = wanted
-                .filter_map(|new| Some((new.means(workload, &name, single, &image)?, new)))
-                .max_by_key(|(exact, _)| *exact)
-                .map(|(_, new)| new);
-            let image = match new {
-                Some(new) => {
-                    if new.image != image {
-                        container["image"] = Value::String(new.image.clone());
-                        notes.change(format!("{name} runs {}", new.image));
-                    }
-                    new.image.clone()
+    for container in containers_mut(template) {
+        let name = container
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let image = container
+            .get("image")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let wanted = context.spec.images.iter();
+        let new = wanted
+            .filter_map(|new| Some((new.means(workload, &name, single, &image)?, new)))
+            .max_by_key(|(exact, _)| *exact)
+            .map(|(_, new)| new);
+        let image = match new {
+            Some(new) => {
+                if new.image != image {
+                    container["image"] = Value::String(new.image.clone());
+                    notes.change(format!("{name} runs {}", new.image));
                 }
-                None => image,
-            };
-            sums.images.insert(format!("{workload}/{name}"), image);
-        }
+                new.image.clone()
+            }
+            None => image,
+        };
+        sums.images.insert(format!("{workload}/{name}"), image);
     }
 }
 

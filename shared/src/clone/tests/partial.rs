@@ -20,14 +20,8 @@ fn sharing() -> PreviewPolicySpec {
 fn what_changed_is_cloned_and_the_rest_is_the_goldens_where_the_policy_shares_it() {
     let plan = planned(&shop(), &changed(&["web"]), &sharing()).unwrap();
     assert_eq!(plan.refusals().count(), 0, "{:?}", plan.refusals().next());
-    let made: Vec<String> = plan
-        .items
-        .iter()
-        .filter(|item| item.made.is_some())
-        .map(Item::id)
-        .collect();
     assert_eq!(
-        made,
+        makes(&plan),
         [
             "Deployment/web",
             "HorizontalPodAutoscaler/web",
@@ -70,13 +64,7 @@ fn what_a_changed_workload_reads_comes_along_and_what_it_misses_is_told() {
         &policy(json!({})),
     )
     .unwrap();
-    let made: Vec<String> = plan
-        .items
-        .iter()
-        .filter(|item| item.made.is_some())
-        .map(Item::id)
-        .collect();
-    assert_eq!(made, ["ConfigMap/worker-config", "Deployment/worker"]);
+    assert_eq!(makes(&plan), ["ConfigMap/worker-config", "Deployment/worker"]);
     assert!(
         plan.warnings.iter().any(|warning| warning.contains("redis.shop")),
         "{:?}",

@@ -80,13 +80,7 @@ fn only_what_is_asked_for_is_part_of_the_clone() {
         ..spec()
     };
     let plan = planned(&shop(), &spec, &policy(json!({}))).unwrap();
-    let made: Vec<String> = plan
-        .items
-        .iter()
-        .filter(|item| item.made.is_some())
-        .map(Item::id)
-        .collect();
-    assert_eq!(made, ["Deployment/web", "Service/web"]);
+    assert_eq!(makes(&plan), ["Deployment/web", "Service/web"]);
     // Its API is no part of it, and what calls it is told.
     assert!(
         plan.warnings
