@@ -9,7 +9,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::Resource;
 use kube::api::{Api, ListParams};
 use kube::core::{DynamicObject, TypeMeta};
-use kube::discovery::{ApiCapabilities, ApiResource, Discovery, Scope, verbs};
+use kube::discovery::{ApiCapabilities, ApiGroup, ApiResource, Discovery, Scope, verbs};
 use std::collections::{BTreeMap, BTreeSet};
 use understudy::clone::{Snapshot, Unreadable};
 use understudy::keys;
@@ -74,7 +74,7 @@ impl Cluster {
         }
         let listable = discovery
             .groups()
-            .flat_map(|group| group.recommended_resources())
+            .flat_map(preferred)
             // The same Events are served by the core group as well.
             .filter(|(resource, capabilities)| resource.group != "events.k8s.io" && is_listable(capabilities))
             .map(|(resource, _)| resource)
@@ -403,6 +403,19 @@ fn urls(ingress: &Ingress) -> Vec<String> {
     let hosts = spec.rules.iter().flatten().filter_map(|rule| rule.host.as_ref());
     let scheme = |host| if secure.contains(&host) { "https" } else { "http" };
     hosts.map(|host| format!("{}://{host}", scheme(host))).collect()
+}
+
+/// Every resource of `group`, in the version that the server prefers of those that serve it: not each is there in the group's
+/// own.
+fn preferred(group: &ApiGroup) -> Vec<(ApiResource, ApiCapabilities)> {
+    let versions = std::iter::once(group.preferred_version_or_latest()).chain(group.versions());
+    let mut resources: Vec<(ApiResource, ApiCapabilities)> = Vec::new();
+    for (resource, capabilities) in versions.flat_map(|version| group.versioned_resources(version)) {
+        if resources.iter().all(|(known, _)| known.plural != resource.plural) {
+            resources.push((resource, capabilities));
+        }
+    }
+    resources
 }
 
 fn is_listable(capabilities: &ApiCapabilities) -> bool {
