@@ -1,9 +1,12 @@
 //! What goes wrong around a clone, by the ids of the cases.
 
+mod counted;
 mod crowd;
 mod killed;
+mod moment;
 mod names;
 mod refused;
+mod requests;
 mod rights;
 mod target;
 mod versions;

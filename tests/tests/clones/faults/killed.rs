@@ -1,45 +1,58 @@
-//! D05: `understudy clone` is killed after every step; running it again converges.
+//! D05: `understudy clone` is killed around every request by which it writes; running it again converges.
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
+use std::ops::ControlFlow;
 
-use anyhow::{Context, Result};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use understudy_tests::previews::{objects, secret};
 use understudy_tests::shop::stage;
 use understudy_tests::testbed::User;
 
+use super::requests::{self, Request};
 use crate::goldens::the_bank;
 use crate::run::developer;
 
 const CLONE: &str = "bank-pr-5";
-/// Far more steps than there are.
+/// Far more requests than there are.
 const MOST: usize = 200;
 
-/// Runs `understudy` until it has said `steps` things, and kills it. Whether it had ended by itself before.
-async fn killed_after(steps: usize, arguments: &[&str]) -> Result<bool> {
-    let mut command = stage().await.bed().understudy(User::Developer)?;
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut child = command.spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
-    for _ in 0..steps {
-        if lines.next_line().await?.is_none() {
-            anyhow::ensure!(child.wait().await?.success(), "it failed by itself");
-            return Ok(true);
+/// Where a request stood when the command was killed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    /// It had not reached the API server.
+    Sent,
+    /// The API server had done it, and the command did not know yet.
+    Served,
+}
+
+/// Runs `understudy ARGUMENTS` and kills it at the first moment of a writing request at which it was not killed before. Whether
+/// there was any.
+async fn killed(arguments: &[&str], before: &mut BTreeSet<(String, Moment)>) -> bool {
+    let bed = stage().await.bed();
+    let ran = requests::run(bed, User::Developer, arguments, async |mut request: Request| {
+        if request.writes() {
+            if before.insert((request.line(), Moment::Sent)) {
+                return ControlFlow::Break(request);
+            }
+            if before.insert((request.line(), Moment::Served)) {
+                request.serve().await;
+                return ControlFlow::Break(request);
+            }
+        }
+        tokio::spawn(request.pass());
+        ControlFlow::Continue(())
+    });
+    match ran.await {
+        None => true,
+        Some(ran) => {
+            ran.done();
+            false
         }
     }
-    child.start_kill()?;
-    child.wait().await?;
-    Ok(false)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clone_that_is_killed_after_any_step_goes_on_where_it_was() {
+async fn a_clone_that_is_killed_around_any_write_goes_on_where_it_was() {
     // D05
     the_bank().await;
     // The same key at every run: whatever differs at the end would be the killing's work.
@@ -49,12 +62,16 @@ async fn a_clone_that_is_killed_after_any_step_goes_on_where_it_was() {
     let arguments = [
         "clone", "bank", "--pr", "5", "--policy", "bank", "--secret", &key, "--output", "json",
     ];
-    let mut steps = 1;
-    while !killed_after(steps, &arguments).await.unwrap() {
-        steps += 1;
-        assert!(steps < MOST, "it never ends");
+    let mut moments = BTreeSet::new();
+    while killed(&arguments, &mut moments).await {
+        assert!(moments.len() < MOST, "it never ends");
     }
-    assert!(steps > 20, "it was hardly killed: {steps}");
+    let written: BTreeSet<&str> = moments.iter().map(|(line, _)| line.as_str()).collect();
+    assert_eq!(moments.len(), 2 * written.len());
+    assert!(
+        written.contains("POST /api/v1/namespaces") && written.len() > 20,
+        "it was hardly killed: {written:?}"
+    );
 
     let again = developer(&arguments).await.done();
     let mut events = again
@@ -111,6 +128,8 @@ async fn a_clone_that_is_killed_after_any_step_goes_on_where_it_was() {
             .collect();
         assert_eq!(found, expected, "{kind}");
     }
+    // Nor does any of it differ from what a clone of today would be.
+    developer(&["diff", CLONE]).await.done();
     // Whichever run made it, the password is one.
     let accounts = secret(CLONE, "accounts-db").await;
     let config = objects(User::Admin, CLONE, "v1", "ConfigMap", "configmaps").await;
