@@ -39,7 +39,7 @@ use std::path::PathBuf;
         Exit codes: 0 done, 1 failed, 2 usage, 3 no cluster, 4 no rights, 5 refused, 6 not found,\n\
         7 taken, 8 not installed, 9 not in time, 10 check: would be refused, 11 check: not decidable,\n\
         12 doctor: something does not work, 13 diff: something differs, 14 verify: something is not proven,\n\
-        130 interrupted; understudy help exit-codes explains them"
+        15 of another age, 130 interrupted; understudy help exit-codes explains them"
 )]
 pub struct Cli {
     /// Options of every verb.

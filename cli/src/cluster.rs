@@ -23,7 +23,7 @@ pub use read::{Existing, Installed, Workloads};
 pub use rehearse::Rehearsal;
 pub use seen::Seen;
 pub use world::as_charted;
-pub use write::MANAGER;
+pub use write::{MANAGER, of_this_age};
 
 use kube::Client;
 use kube::discovery::ApiResource;

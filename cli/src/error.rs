@@ -38,6 +38,8 @@ pub enum Exit {
     Differs = 13,
     /// `verify`: a promise is broken, or cannot be told to hold.
     Doubtful = 14,
+    /// The cluster's Understudy and this command line are not of one age.
+    OtherAge = 15,
     /// Stopped by Ctrl-C.
     Interrupted = 130,
 }
@@ -92,6 +94,10 @@ impl Exit {
             Exit::Doubtful => (
                 "verify: a promise is broken, or cannot be told to hold",
                 "read the rows that are not proven",
+            ),
+            Exit::OtherAge => (
+                "the cluster's Understudy is too old or too new for this command line",
+                "use the command line of its version, or upgrade it",
             ),
             Exit::Interrupted => (
                 "stopped by Ctrl-C, or the question was answered with no",

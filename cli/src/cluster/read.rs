@@ -68,9 +68,10 @@ impl Cluster {
         let known = PreviewPolicy::version(&());
         if !served.contains(&known.as_ref()) {
             let served = served.join(", ");
-            return Err(other_age(format!(
-                "the cluster's Understudy speaks {served}, and this command line {known}"
-            )));
+            return Err(
+                other_age("the cluster's Understudy is not of this command line's age".to_owned())
+                    .caused_by(format!("it speaks {served}, and this command line {known}")),
+            );
         }
         let listable = discovery
             .groups()
@@ -358,8 +359,8 @@ fn policy(mut object: DynamicObject) -> Result<(String, PreviewPolicySpec), Fail
 }
 
 /// Command line and installation do not belong together.
-fn other_age(what: String) -> Failure {
-    Failure::new(Exit::NotInstalled, what)
+pub fn other_age(what: String) -> Failure {
+    Failure::new(Exit::OtherAge, what)
         .hint("install the understudy of the cluster's version: cargo install --locked --path cli")
 }
 

@@ -1,5 +1,6 @@
 //! Whether the clone's name is free, already this clone, or taken.
 
+use crate::cluster::of_this_age;
 use crate::error::{Exit, Failure};
 use crate::settings::Clone;
 use k8s_openapi::api::core::v1::Namespace;
@@ -74,7 +75,10 @@ pub fn check(existing: Option<Namespace>, settings: &Clone) -> Result<Target, Fa
             "kubectl wait --for=delete namespace/{name} --timeout=5m, then {}",
             settings.again
         ))),
-        Some(_) => Ok(Target::Ours(Box::new(namespace))),
+        Some(_) => {
+            of_this_age(&namespace)?;
+            Ok(Target::Ours(Box::new(namespace)))
+        }
     }
 }
 
@@ -99,7 +103,7 @@ mod tests {
         let deleting = deleting.then_some("2026-01-01T00:00:00Z");
         serde_json::from_value(json!({ "metadata": {
             "name": "shop-pr-7", "labels": labels, "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": deleting,
-            "annotations": { "understudy.dev/expires-at": "2999-01-01T00:00:00Z" }
+            "annotations": { "understudy.dev/expires-at": "2999-01-01T00:00:00Z", "understudy.dev/creator": "jane" }
         } }))
         .unwrap()
     }
@@ -107,7 +111,10 @@ mod tests {
     #[test]
     fn only_a_free_name_or_this_very_clone_is_written_to() {
         // D02
-        let labels = |parent: &str, pr: &str| json!({ "understudy.dev/preview": "true", "understudy.dev/parent": parent, "understudy.dev/pr": pr });
+        let labels = |parent: &str, pr: &str| {
+            json!({ "understudy.dev/preview": "true", "understudy.dev/origin": "created",
+            "understudy.dev/parent": parent, "understudy.dev/pr": pr })
+        };
         let check = |namespace| check(namespace, &settings());
         assert!(matches!(check(None), Ok(Target::New)));
         assert!(matches!(
@@ -124,5 +131,10 @@ mod tests {
             assert_eq!(failure.exit, Exit::Taken);
             assert!(failure.hint.is_some());
         }
+        // D14
+        let mut old = labels("shop", "7");
+        old.as_object_mut().unwrap().remove("understudy.dev/origin");
+        let failure = check(Some(namespace(old, false))).err().unwrap();
+        assert_eq!(failure.exit, Exit::OtherAge);
     }
 }
