@@ -114,8 +114,8 @@ pub enum Verb {
     Clone(Clone),
     /// Write a clone as YAML that a GitOps repository can hold: the namespace, then every object in the order of clone.
     ///
-    /// The same golden gives the same bytes. No value of a Secret is among them: which Secrets somebody has to provide, and
-    /// how, is said on stderr.
+    /// The same golden gives the same bytes; with --resolve they hold the digests of images. No value of a Secret is among
+    /// them: which Secrets somebody has to provide, and how, is said on stderr.
     Render(Wishes),
     /// List previews.
     List(List),
@@ -255,6 +255,12 @@ pub struct Wishes {
     #[arg(long, short = 'l', value_name = "KEY=VALUE,…")]
     pub selector: Option<String>,
     /// Commit the images were built from
+    /// Name the images given with --image by their digests, as their registries have them now
+    #[arg(long)]
+    pub resolve: bool,
+    /// Write nothing before every image given with --image is in its registry; wait so long for the builds that push them
+    #[arg(long, value_name = "DURATION")]
+    pub wait_image: Option<String>,
     #[arg(long)]
     pub commit: Option<String>,
 }
@@ -265,12 +271,6 @@ pub struct Clone {
     /// What it is to be.
     #[command(flatten)]
     pub wishes: Wishes,
-    /// Name the images given with --image by their digests, as their registries have them now
-    #[arg(long)]
-    pub resolve: bool,
-    /// Write nothing before every image given with --image is in its registry; wait so long for the builds that push them
-    #[arg(long, value_name = "DURATION")]
-    pub wait_image: Option<String>,
     /// Wait until every workload is ready and the preview's URL answers, and say what holds it back; a URL whose name is not
     /// known on this machine is not waited for
     #[arg(long)]

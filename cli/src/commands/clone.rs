@@ -4,7 +4,7 @@
 //! again converges and touches nothing that is right.
 
 pub(super) mod carry_out;
-mod images;
+pub(super) mod images;
 mod render;
 pub(super) mod source;
 pub(super) mod target;

@@ -2,10 +2,12 @@
 //!
 //! Guarantees: the same golden gives the same bytes, and no value of a Secret is among them.
 
+use super::clone::images;
 use super::{data, planning, yaml};
 use crate::cluster::Cluster;
 use crate::error::{Exit, Failure};
 use crate::printer::Printer;
+use crate::progress::Progress;
 use crate::settings::Clone;
 use understudy::clone::{Manifests, Provided, Seed, derived, manifests};
 use understudy::violation::printable;
@@ -16,9 +18,15 @@ pub async fn run(cluster: &Cluster, mut settings: Clone, printer: &Printer) -> R
     let read = planning::read(cluster, &installed, &settings).await?;
     // A repository keeps no seed, so that passwords which come of one cannot stand there; two seeds show where they would.
     settings.spec.seed = Seed::new("one".to_owned());
-    let plan = read.plan(&settings)?;
+    let mut plan = read.plan(&settings)?;
     planning::report(&plan, &settings, printer);
     planning::refusals(&plan, &settings)?;
+    let progress = Progress::new(printer, false);
+    if images::run(cluster, read.objects(), &mut settings, &progress).await? {
+        plan = read.plan(&settings)?;
+        planning::refusals(&plan, &settings)?;
+    }
+    drop(progress);
     if plan.uses_seed {
         settings.spec.seed = Seed::new("another".to_owned());
         refuse_passwords(&derived(&plan, &read.plan(&settings)?), &settings)?;

@@ -36,26 +36,13 @@ impl Clone {
     pub fn new(args: args::Clone) -> Result<Self, Failure> {
         let mut mistakes = Mistakes::default();
         let timeout = mistakes.parse::<Lifetime>("--timeout", &args.timeout);
-        let wait_image = args.wait_image.as_deref();
-        let pushed = wait_image.and_then(|text| mistakes.parse::<Lifetime>("--wait-image", text));
         let mut clone = Clone::wished("clone", args.wishes, mistakes)?;
-        clone.images = Images {
-            resolve: args.resolve,
-            wait: pushed.map(duration),
-        };
         clone.wait = timeout.filter(|_| args.wait || args.wait_url).map(duration);
         clone.wait_url = args.wait_url;
         clone.dry_run = args.dry_run;
         clone.output = args.output;
-        for (flag, given) in [
-            (" --resolve", args.resolve),
-            (" --wait", args.wait),
-            (" --wait-url", args.wait_url),
-        ] {
+        for (flag, given) in [(" --wait", args.wait), (" --wait-url", args.wait_url)] {
             clone.again.push_str(if given { flag } else { "" });
-        }
-        if let Some(duration) = wait_image {
-            clone.again.push_str(&format!(" --wait-image {duration}"));
         }
         Ok(clone)
     }
@@ -100,6 +87,10 @@ impl Clone {
                 Err(error) => mistakes.keep("--secret", text, error),
             }
         }
+        let pushed = args
+            .wait_image
+            .as_deref()
+            .and_then(|text| mistakes.parse::<Lifetime>("--wait-image", text));
         let ttl = args
             .ttl
             .as_deref()
@@ -152,10 +143,13 @@ impl Clone {
             others,
             from_dir: args.from_dir,
             policy: args.policy.unwrap_or_else(|| keys::DEFAULT_POLICY.to_owned()),
-            images: Images::default(),
+            images: Images {
+                resolve: args.resolve,
+                wait: pushed.map(duration),
+            },
             wait: None,
             wait_url: false,
-            dry_run: true,
+            dry_run: false,
             output: PlanOutput::Yaml,
             again,
         })
@@ -193,6 +187,8 @@ fn again(verb: &str, args: &args::Wishes) -> String {
     }
     option(
         "--changed",
+    option("--wait-image", args.wait_image.clone());
+    words.extend(args.resolve.then(|| "--resolve".to_owned()));
         (!args.changed.is_empty()).then(|| args.changed.join(",")),
     );
     option("--selector", args.selector.clone());

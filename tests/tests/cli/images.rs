@@ -106,12 +106,16 @@ async fn golden(name: &str, registry: SocketAddr, readable: bool) {
 
 /// `clone shop`, as somebody who has logged in to the registry.
 async fn clone(registry: SocketAddr, pr: &str, arguments: &[&str]) -> Ran {
+    of_the_shop("clone", registry, pr, arguments).await
+}
+
+async fn of_the_shop(verb: &str, registry: SocketAddr, pr: &str, arguments: &[&str]) -> Ran {
     let login = tempfile::tempdir().unwrap();
     let text = format!(r#"{{"auths": {{"{registry}": {{"auth": "{AUTH}"}}}}}}"#);
     std::fs::write(login.path().join("config.json"), text).unwrap();
     let image = format!("web={registry}/shop/web:pr");
-    let clone = ["clone", "shop", "--pr", pr, "--image", &image];
-    let mut command = command(User::Developer, &[&clone, arguments].concat()).await;
+    let first = [verb, "shop", "--pr", pr, "--image", &image];
+    let mut command = command(User::Developer, &[&first, arguments].concat()).await;
     command.env("DOCKER_CONFIG", login.path());
     let ran: Ran = command.output().await.unwrap().into();
     // F06
@@ -140,6 +144,21 @@ async fn an_image_is_named_by_its_digest_once_it_is_pushed() {
         containers.iter().any(|c| c.image.as_deref() == Some(&wanted)),
         "{containers:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_holds_digests_where_the_file_says_resolve() {
+    let registry = registry(0).await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("clone.yaml");
+    let text = "apiVersion: understudy.dev/v1alpha1\nkind: CloneSpec\ngoldens: [shop]\nresolve: true\nwaitImage: 1m\n";
+    std::fs::write(&file, text).unwrap();
+    let spec = file.display().to_string();
+    let rendered = of_the_shop("render", registry, "194", &["--spec", &spec])
+        .await
+        .done();
+    let wanted = format!("{registry}/shop/web:pr@{DIGEST}");
+    assert!(rendered.stdout.contains(&wanted), "{}", rendered.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

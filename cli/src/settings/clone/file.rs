@@ -39,6 +39,9 @@ pub(super) struct File {
     #[serde(default)]
     selector: BTreeMap<String, String>,
 }
+    #[serde(default)]
+    resolve: bool,
+    wait_image: Option<String>,
 
 const API_VERSION: &str = "understudy.dev/v1alpha1";
 
@@ -84,6 +87,8 @@ impl File {
         args.ttl = args.ttl.or(self.ttl);
         args.commit = args.commit.or(self.commit);
         let named = |text: &String| text.split_once('=').map(|(name, _)| name.to_owned());
+        args.resolve |= self.resolve;
+        args.wait_image = args.wait_image.or(self.wait_image);
         let typed: Vec<_> = args.images.iter().filter_map(named).collect();
         let images = self.images.into_iter().filter(|(name, _)| !typed.contains(name));
         args.images
