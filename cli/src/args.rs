@@ -233,8 +233,9 @@ pub struct Wishes {
     /// Variable of a workload's containers, or of one of them; may be repeated
     #[arg(long = "set-env", value_name = "WORKLOAD[/CONTAINER]:KEY=VALUE")]
     pub variables: Vec<String>,
-    /// Give a Secret instead of copying it: a file of KEY=VALUE lines, or variables of your environment; may be repeated
-    #[arg(long = "secret", value_name = "NAME=FILE|env:KEY,…")]
+    /// Give a Secret instead of copying it: a file of KEY=VALUE lines, or variables of your environment; with NAME/KEY the whole
+    /// file, such as a certificate, is the value of one key; may be repeated
+    #[arg(long = "secret", value_name = "NAME[/KEY]=FILE|env:KEY,…")]
     pub secrets: Vec<String>,
     /// How long it may live, such as 90m, 24h or 7d [default: the policy's]
     #[arg(long, value_name = "DURATION")]

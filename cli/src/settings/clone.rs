@@ -6,7 +6,6 @@ mod secrets;
 use super::{Clone, Images, PlanOutput, duration, mistaken};
 use crate::args;
 use crate::error::Failure;
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 use understudy::clone::{CloneSpec, Seed, Selection, selector};
@@ -80,12 +79,9 @@ impl Clone {
                 Err(error) => mistakes.keep("--set-env", text.split('=').next().unwrap_or_default(), error),
             }
         }
-        let mut secrets = BTreeMap::new();
-        for text in &args.secrets {
-            match secrets::read(text) {
-                Ok((name, given)) => drop(secrets.insert(name, given)),
-                Err(error) => mistakes.keep("--secret", text, error),
-            }
+        let (secrets, wrong) = secrets::read(&args.secrets);
+        for (text, why) in wrong {
+            mistakes.keep("--secret", text, why);
         }
         let pushed = args
             .wait_image

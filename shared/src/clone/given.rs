@@ -1,4 +1,5 @@
-//! Secrets that somebody gives to a clone instead of copying the golden's: `--secret NAME=FILE` or `NAME=env:KEY,…`.
+//! Secrets that somebody gives to a clone instead of copying the golden's: `--secret NAME=FILE`, `NAME=env:KEY,…` or, for one
+//! key of it, `NAME/KEY=FILE`.
 
 use super::snapshot::name_of;
 use super::verdict::{Item, Verdict, Wave};
@@ -28,6 +29,9 @@ pub enum InvalidSecret {
     /// A key cannot be one.
     #[error("line {0} begins with what is no key of a Secret: letters, digits, - _ .")]
     Key(usize),
+    /// A name cannot be a key.
+    #[error("names what is no key of a Secret: letters, digits, - _ .")]
+    Name,
     /// There is nothing in it.
     #[error("holds no KEY=VALUE at all")]
     Empty,
@@ -37,6 +41,19 @@ impl GivenSecret {
     /// From keys and values.
     pub fn new(data: BTreeMap<String, Vec<u8>>) -> Self {
         GivenSecret(data)
+    }
+
+    /// From one key and its value.
+    pub fn single(key: &str, value: Vec<u8>) -> Result<Self, InvalidSecret> {
+        if !is_key(key) {
+            return Err(InvalidSecret::Name);
+        }
+        Ok(GivenSecret([(key.to_owned(), value)].into()))
+    }
+
+    /// Adds the keys of `other`, which win.
+    pub fn extend(&mut self, other: GivenSecret) {
+        self.0.extend(other.0);
     }
 
     /// From a file of lines `KEY=VALUE`, as `kubectl create secret generic --from-env-file` reads it: blank lines and
@@ -61,11 +78,22 @@ impl GivenSecret {
         Ok(GivenSecret(data))
     }
 
+    /// The type that whoever reads such keys expects: the kubelet pulls by no other.
+    /// Source: <https://kubernetes.io/docs/concepts/configuration/secret/#secret-types>.
+    fn kind(&self) -> &'static str {
+        let keys: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        match keys.as_slice() {
+            [".dockerconfigjson"] => "kubernetes.io/dockerconfigjson",
+            ["tls.crt", "tls.key"] => "kubernetes.io/tls",
+            _ => "Opaque",
+        }
+    }
+
     /// The item of Secret `name`, of the golden's type where that is known.
     pub(super) fn item(&self, name: &str, clone: &str, golden: Option<&DynamicObject>) -> Item {
         let kind = golden
             .and_then(|object| object.data.get("type").and_then(Value::as_str))
-            .unwrap_or("Opaque");
+            .unwrap_or_else(|| self.kind());
         let data: Map<String, Value> = self
             .0
             .iter()
@@ -86,7 +114,8 @@ impl GivenSecret {
 /// Source: <https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data>.
 fn is_key(key: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !key.is_empty() && key.len() <= 253 && key.chars().all(inner)
+    let path = key == "." || key.starts_with("..");
+    !key.is_empty() && !path && key.len() <= 253 && key.chars().all(inner)
 }
 
 #[cfg(test)]
@@ -103,6 +132,23 @@ mod tests {
             json!({ "type": "Opaque", "data": { "API_KEY": "YT1iIGM=", "TOKEN": "" } })
         );
         assert_eq!(item.reason, "given with --secret: API_KEY, TOKEN");
+    }
+
+    #[test]
+    fn a_secret_of_which_nothing_is_known_gets_the_type_that_its_keys_are_read_by() {
+        let kind = |key: &str| {
+            let given = GivenSecret::single(key, b"{}".to_vec()).unwrap();
+            given.item("pull", "shop-pr-7", None).made.unwrap().1.data["type"].clone()
+        };
+        assert_eq!(kind(".dockerconfigjson"), "kubernetes.io/dockerconfigjson");
+        assert_eq!(kind("key.json"), "Opaque");
+        let golden = serde_json::from_value(
+            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "pull" }, "type": "example.com/x" }),
+        )
+        .unwrap();
+        let given = GivenSecret::single(".dockerconfigjson", Vec::new()).unwrap();
+        let item = given.item("pull", "shop-pr-7", Some(&golden));
+        assert_eq!(item.made.unwrap().1.data["type"], "example.com/x");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The CloneSpec file: what to clone and how, to be kept beside the code, so that everybody's clone is the same.
 
+use super::secrets;
 use crate::args;
 use crate::error::{Exit, Failure};
 use serde::Deserialize;
@@ -27,7 +28,7 @@ pub(super) struct File {
     /// `workload` or `workload/container` → variable → value.
     #[serde(default)]
     env: BTreeMap<String, BTreeMap<String, String>>,
-    /// Name → file or `env:KEY,…`.
+    /// `name` → file of lines or `env:KEY,…`; `name/key` → file or `env:VARIABLE`.
     #[serde(default)]
     secrets: BTreeMap<String, String>,
     #[serde(default)]
@@ -38,10 +39,10 @@ pub(super) struct File {
     exclude: Vec<String>,
     #[serde(default)]
     selector: BTreeMap<String, String>,
-}
     #[serde(default)]
     resolve: bool,
     wait_image: Option<String>,
+}
 
 const API_VERSION: &str = "understudy.dev/v1alpha1";
 
@@ -86,18 +87,20 @@ impl File {
         args.policy = args.policy.or(self.policy);
         args.ttl = args.ttl.or(self.ttl);
         args.commit = args.commit.or(self.commit);
-        let named = |text: &String| text.split_once('=').map(|(name, _)| name.to_owned());
         args.resolve |= self.resolve;
         args.wait_image = args.wait_image.or(self.wait_image);
+        let named = |text: &String| text.split_once('=').map(|(name, _)| name.to_owned());
         let typed: Vec<_> = args.images.iter().filter_map(named).collect();
         let images = self.images.into_iter().filter(|(name, _)| !typed.contains(name));
         args.images
             .extend(images.map(|(name, image)| format!("{name}={image}")));
-        let typed: Vec<_> = args.secrets.iter().filter_map(named).collect();
-        let secrets = self.secrets.into_iter().filter(|(name, _)| !typed.contains(name));
-        args.secrets
-            .extend(secrets.map(|(name, source)| format!("{name}={source}")));
-        // The last one counts, so that what is typed stays behind.
+        // Of keys and variables the last one counts, so that what is typed stays behind.
+        let whole = args.secrets.iter().filter(|text| secrets::is_whole(text));
+        let typed: Vec<_> = whole.map(|text| secrets::name(text).to_owned()).collect();
+        let given = self.secrets.into_iter();
+        let given = given.map(|(place, source)| format!("{place}={source}"));
+        let given = given.filter(|text| !typed.iter().any(|name| name == secrets::name(text)));
+        args.secrets = given.chain(std::mem::take(&mut args.secrets)).collect();
         let env = self.env.into_iter().flat_map(|(place, variables)| {
             let one = move |(key, value): (String, String)| format!("{place}:{key}={value}");
             variables.into_iter().map(one)
@@ -129,17 +132,21 @@ mod tests {
     fn typed(line: &str) -> args::Wishes {
         match Cli::try_parse_from(line.split(' ')).unwrap().verb {
             Verb::Clone(args) => args.wishes,
+            Verb::Render(args) => args,
             other => panic!("{other:?}"),
         }
     }
 
     const FILE: &str = "apiVersion: understudy.dev/v1alpha1\nkind: CloneSpec\ngoldens: [shop]\npr: 7\nttl: 2h\n\
-        images: {web: 'web:1', api: 'api:1'}\nenv: {web/app: {FLAG: 'on', MODE: slow}}\nexclude: [Job]\nselector: {tier: web}\n";
+        images: {web: 'web:1', api: 'api:1'}\nenv: {web/app: {FLAG: 'on', MODE: slow}}\nexclude: [Job]\nselector: {tier: web}\n\
+        secrets: {a: x.env, a/cert: x.pem, b: y.env, b/cert: y.pem}\n\
+        resolve: true\nwaitImage: 15m\n";
 
     #[test]
     fn what_is_typed_adds_to_the_file_and_wins() {
         let args = parse(FILE).unwrap().under(typed(
-            "understudy clone --spec x --pr 8 --image web=web:2 --exclude CronJob --set-env web/app:FLAG=off",
+            "understudy clone --spec x --pr 8 --image web=web:2 --exclude CronJob --set-env web/app:FLAG=off \
+             --secret a=env:TOKEN --secret b/cert=mine.pem",
         ));
         assert_eq!(
             (args.goldens.join(" "), args.pr, args.ttl.as_deref()),
@@ -152,6 +159,16 @@ mod tests {
         );
         assert_eq!(args.exclude, ["CronJob", "Job"]);
         assert_eq!(args.selector.as_deref(), Some("tier=web"));
+        assert_eq!(
+            args.secrets,
+            ["b=y.env", "b/cert=y.pem", "a=env:TOKEN", "b/cert=mine.pem"]
+        );
+        assert_eq!((args.resolve, args.wait_image.as_deref()), (true, Some("15m")));
+        let typed = typed("understudy render --spec x --wait-image 1m");
+        assert_eq!(
+            parse(FILE).unwrap().under(typed).wait_image.as_deref(),
+            Some("1m")
+        );
     }
 
     #[test]
