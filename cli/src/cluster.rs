@@ -4,6 +4,7 @@ mod access;
 mod apply;
 mod connect;
 mod failure;
+mod gateways;
 mod inspect;
 mod patience;
 mod pull;

@@ -40,6 +40,7 @@ mod survey;
 mod templates;
 mod traces;
 mod variables;
+mod url;
 mod verdict;
 
 pub use compare::{Extra, FieldChange, changes, extras};
@@ -58,6 +59,7 @@ pub use snapshot::{Snapshot, Unreadable};
 pub use spec::{CloneSpec, Rules};
 pub use traces::Traces;
 pub use variables::{Decided, InvalidVariable, PlannedVariable, VariableOverride};
+pub use url::GatewayName;
 pub use verdict::{Item, Verdict, Wave};
 
 #[cfg(test)]

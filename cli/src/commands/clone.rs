@@ -25,6 +25,7 @@ use understudy::clone::{Plan, Seed};
 /// What a clone will be, before anything of it is written.
 struct Prepared {
     plan: Plan,
+    url: Option<String>,
     target: Target,
     resources: Resources,
 }
@@ -42,16 +43,16 @@ pub async fn run(cluster: &Cluster, mut settings: Clone, printer: &Printer) -> R
     };
     let Prepared {
         plan,
+        url,
         target,
         resources,
     } = prepared?;
     if settings.dry_run {
         drop(progress);
-        render::show(&plan, &settings, printer)?;
+        render::show(&plan, url.as_deref(), &settings, printer)?;
         return planning::refusals(&plan, &settings);
     }
     let written = carry_out::run(cluster, &plan, target, &resources, &settings, &progress).await?;
-    let url = render::url(&plan);
     let counts = written.describe();
     let expires_at = written.expires_at;
     progress.done(
@@ -121,6 +122,7 @@ async fn prepare(
     }
     Ok(Prepared {
         plan,
+        url: plan.url(&gateways),
         target,
         resources: read.resources,
     })

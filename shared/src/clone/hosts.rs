@@ -1,7 +1,8 @@
 //! Which host of the golden becomes which host of the clone.
 //!
-//! The first host, by the Ingress' name and its order there, becomes the preview's main host; each further one is named
-//! after the Service it leads to. Hosts are distinct, as those of the golden are.
+//! The first host that serves `/`, by its route's name and its order there, becomes the preview's main host, and the first
+//! of all where none does; each further one is named after the Service it leads to. Hosts are distinct, as those of the
+//! golden are.
 
 use super::snapshot::{Snapshot, kind_of, name_of};
 use crate::names;
@@ -36,17 +37,17 @@ impl HostMap {
         let mut routes: Vec<_> = routes.filter(|route| part(route)).collect();
         // Ingresses first, then by name: the order of the table is kept among equals.
         routes.sort_by_key(|route| (kind_of(route) != "Ingress", name_of(route)));
+        let mut asked: Vec<Asked> = routes.into_iter().flat_map(hosts_of).collect();
+        asked.sort_by_key(|asked| !asked.at_root);
         let mut taken = BTreeSet::new();
-        for route in routes {
-            for (host, service) in hosts_of(route) {
-                if map.hosts.contains_key(&host) {
-                    continue;
-                }
-                let new = map.free(&host, &service, clone, domain, &taken);
-                taken.insert(new.clone());
-                map.made.push(new.clone());
-                map.hosts.insert(host, new);
+        for Asked { host, service, .. } in asked {
+            if map.hosts.contains_key(&host) {
+                continue;
             }
+            let new = map.free(&host, &service, clone, domain, &taken);
+            taken.insert(new.clone());
+            map.made.push(new.clone());
+            map.hosts.insert(host, new);
         }
         map
     }
@@ -92,13 +93,23 @@ pub(super) fn golden_hosts(snapshot: &Snapshot) -> BTreeSet<String> {
     let routes = ROUTES.iter().flat_map(|kind| snapshot.of(kind));
     routes
         .flat_map(hosts_of)
-        .map(|(host, _)| host)
+        .map(|asked| asked.host)
         .filter(|host| !host.is_empty())
         .collect()
 }
 
-/// Hosts of a route in their order, each with the Service that it leads to first.
-fn hosts_of(route: &DynamicObject) -> Vec<(String, String)> {
+/// One host that a route asks for.
+struct Asked {
+    /// In lower case; empty where the route takes whatever host there is.
+    host: String,
+    /// The Service that it leads to first.
+    service: String,
+    /// Whether a page at `/` is served there.
+    at_root: bool,
+}
+
+/// Hosts of a route in their order.
+fn hosts_of(route: &DynamicObject) -> Vec<Asked> {
     if kind_of(route) == "Ingress" {
         return hosts_of_ingress(&route.data);
     }
@@ -108,21 +119,40 @@ fn hosts_of(route: &DynamicObject) -> Vec<(String, String)> {
         .flatten()
         .filter_map(|rule| rule.pointer("/backendRefs/0/name").and_then(Value::as_str));
     let service = services.next().unwrap_or_default();
+    let asked = |host: &str| Asked {
+        host: host.to_ascii_lowercase(),
+        service: service.to_owned(),
+        at_root: kind_of(route) == "HTTPRoute" && rules.into_iter().flatten().any(serves_root),
+    };
     let hosts = route.data.pointer("/spec/hostnames").and_then(Value::as_array);
     let mut hosts: Vec<_> = hosts
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
-        .map(|host| (host.to_ascii_lowercase(), service.to_owned()))
+        .map(asked)
         .collect();
     // Without a host it takes whatever its listener gets.
     if hosts.is_empty() {
-        hosts.push((String::new(), service.to_owned()));
+        hosts.push(asked(""));
     }
     hosts
 }
 
-fn hosts_of_ingress(ingress: &Value) -> Vec<(String, String)> {
+/// Whether a rule of an HTTPRoute answers at `/`, whoever asks; without any match it answers everywhere.
+/// Source: <https://gateway-api.sigs.k8s.io/reference/spec/#httprouterule>.
+fn serves_root(rule: &Value) -> bool {
+    let list = |field: &str| rule[field].as_array().filter(|list| !list.is_empty());
+    let is_root = |wanted: &Value| {
+        let path = &wanted["path"];
+        let on_terms = ["headers", "queryParams", "method"];
+        let anybody = on_terms.iter().all(|term| wanted[term].is_null());
+        let prefix = path["type"].as_str().is_none_or(|kind| kind == "PathPrefix");
+        anybody && prefix && path["value"].as_str().is_none_or(|value| value == "/")
+    };
+    list("backendRefs").is_some() && list("matches").is_none_or(|matches| matches.iter().any(is_root))
+}
+
+fn hosts_of_ingress(ingress: &Value) -> Vec<Asked> {
     let backend = |value: Option<&Value>| {
         value
             .and_then(|v| v.pointer("/service/name"))
@@ -138,14 +168,26 @@ fn hosts_of_ingress(ingress: &Value) -> Vec<(String, String)> {
     let mut hosts: Vec<_> = rules
         .map(|rule| {
             let host = rule.get("host").and_then(Value::as_str).unwrap_or_default();
-            (
-                host.to_ascii_lowercase(),
-                backend(rule.pointer("/http/paths/0/backend")),
-            )
+            let mut paths = rule
+                .pointer("/http/paths")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
+            Asked {
+                host: host.to_ascii_lowercase(),
+                service: backend(rule.pointer("/http/paths/0/backend")),
+                at_root: paths.any(|path| {
+                    path["pathType"] != "Exact" && path["path"].as_str().is_none_or(|path| path == "/")
+                }),
+            }
         })
         .collect();
     if let Some(default) = ingress.pointer("/spec/defaultBackend") {
-        hosts.push((String::new(), backend(Some(default))));
+        hosts.push(Asked {
+            host: String::new(),
+            service: backend(Some(default)),
+            at_root: true,
+        });
     }
     hosts
 }

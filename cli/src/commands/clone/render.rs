@@ -13,11 +13,11 @@ use understudy::violation::printable;
 const HIDDEN: &str = "(not shown)";
 
 /// Writes the plan to stdout.
-pub fn show(plan: &Plan, settings: &Clone, printer: &Printer) -> Result<(), Failure> {
+pub fn show(plan: &Plan, url: Option<&str>, settings: &Clone, printer: &Printer) -> Result<(), Failure> {
     match settings.output {
         PlanOutput::Table => data(printer, &verdicts(plan)),
         PlanOutput::Wide => data(printer, &format!("{}\n\n{}", verdicts(plan), variables(plan))),
-        PlanOutput::Json => data(printer, &json(&document(plan, settings))?),
+        PlanOutput::Json => data(printer, &json(&document(plan, url, settings))?),
         PlanOutput::Yaml => {
             let namespace =
                 json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": plan.namespace.metadata });
@@ -92,7 +92,7 @@ fn reason(item: &Item) -> String {
     }
 }
 
-fn document(plan: &Plan, settings: &Clone) -> Value {
+fn document(plan: &Plan, url: Option<&str>, settings: &Clone) -> Value {
     let items: Vec<_> = plan
         .items
         .iter()
@@ -111,27 +111,9 @@ fn document(plan: &Plan, settings: &Clone) -> Value {
         .collect();
     json!({
         "name": plan.name(), "golden": settings.golden, "policy": settings.policy, "pr": settings.spec.pr,
-        "expiresAt": plan.expires_at.to_string(), "hosts": plan.hosts, "url": url(plan),
+        "expiresAt": plan.expires_at.to_string(), "hosts": plan.hosts, "url": url,
         "items": items, "variables": plan.variables, "warnings": plan.warnings, "unreadable": unreadable,
     })
-}
-
-/// Where a reviewer clicks.
-pub fn url(plan: &Plan) -> Option<String> {
-    let host = plan.hosts.first()?;
-    let tls = plan.wave(Wave::Routes).any(|route| {
-        let hosts = route
-            .data
-            .pointer("/spec/tls")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        hosts
-            .filter_map(|tls| tls.get("hosts").and_then(Value::as_array))
-            .flatten()
-            .any(|name| name == host)
-    });
-    Some(format!("{}://{host}", if tls { "https" } else { "http" }))
 }
 
 /// Takes the values out of a Secret.

@@ -204,6 +204,104 @@ fn routes_of_every_protocol_mean_the_clone_wherever_a_host_or_namespace_stands()
 }
 
 #[test]
+fn what_serves_a_page_at_the_root_gets_the_main_host() {
+    let ingress = |name: &str, host: &str, path: &str| {
+        json!({ "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": { "name": name }, "spec": { "rules": [
+            { "host": host, "http": { "paths": [{ "path": path, "pathType": "Prefix", "backend": { "service": { "name": "api", "port": { "number": 80 } } } }] } }] } })
+    };
+    let plan = clone_of(
+        [
+            ingress("admin", "admin.example.com", "/admin"),
+            ingress("web", "shop.example.com", "/"),
+            api_service(),
+        ],
+        json!({}),
+    );
+    assert_eq!(
+        made(&plan, "Ingress", "web").data["spec"]["rules"][0]["host"],
+        MAIN
+    );
+    let rule = |path: Value| json!({ "matches": [path], "backendRefs": [{ "name": "api", "port": 80 }] });
+    let route = |name: &str, host: &str, rule: Value| {
+        json!({ "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": { "name": name }, "spec": {
+            "parentRefs": [{ "name": "public", "namespace": "gateways" }], "hostnames": [host], "rules": [rule] } })
+    };
+    let prefix = |value: &str| json!({ "path": { "type": "PathPrefix", "value": value } });
+    let mut canary = prefix("/");
+    canary["headers"] = json!([{ "name": "x-canary", "value": "true" }]);
+    let plan = clone_of(
+        [
+            route("admin", "admin.example.com", rule(prefix("/admin"))),
+            route("canary", "canary.example.com", rule(canary)),
+            route(
+                "exact",
+                "exact.example.com",
+                rule(json!({ "path": { "type": "Exact", "value": "/" } })),
+            ),
+            route("web", "shop.example.com", rule(prefix("/"))),
+            api_service(),
+        ],
+        json!({ "kinds": ["gateway.networking.k8s.io/HTTPRoute"] }),
+    );
+    assert_eq!(
+        made(&plan, "HTTPRoute", "web").data["spec"]["hostnames"],
+        json!([MAIN])
+    );
+}
+
+#[test]
+fn the_scheme_of_a_route_is_its_listeners_and_without_one_what_its_parent_says() {
+    let planned = |parent: Value| {
+        let route = json!({ "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": { "name": "web" }, "spec": {
+            "parentRefs": [parent], "hostnames": ["shop.example.com"], "rules": [{ "backendRefs": [{ "name": "api", "port": 80 }] }] } });
+        clone_of(
+            [route, api_service()],
+            json!({ "kinds": ["gateway.networking.k8s.io/HTTPRoute"] }),
+        )
+    };
+    let parent = |more: Value| {
+        let mut parent = json!({ "name": "public", "namespace": "gateways" });
+        for (key, value) in more.as_object().unwrap() {
+            parent[key] = value.clone();
+        }
+        parent
+    };
+    let gateway = object(
+        json!({ "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+        "metadata": { "name": "public", "namespace": "gateways" }, "spec": { "listeners": [
+            { "name": "plain", "port": 80, "protocol": "HTTP" },
+            { "name": "web", "port": 8443, "protocol": "HTTPS", "hostname": "*.preview.example.com" },
+            { "name": "other", "port": 9443, "protocol": "HTTPS", "hostname": "*.example.net" }
+        ] } }),
+    );
+    let (https, http) = (format!("https://{MAIN}"), format!("http://{MAIN}"));
+    for (more, read, unread) in [
+        (json!({}), &https, &http),
+        (json!({ "sectionName": "plain" }), &http, &http),
+        (json!({ "sectionName": "web" }), &https, &http),
+        (json!({ "port": 9443 }), &http, &http),
+        (json!({ "port": 443 }), &http, &https),
+        (json!({ "sectionName": "https-public" }), &http, &https),
+    ] {
+        let plan = planned(parent(more.clone()));
+        let names: Vec<_> = plan.gateways().into_iter().map(|gateway| gateway.name).collect();
+        assert_eq!(names, ["public"]);
+        assert_eq!(
+            plan.url(std::slice::from_ref(&gateway)).as_ref(),
+            Some(read),
+            "{more}"
+        );
+        assert_eq!(plan.url(&[]).as_ref(), Some(unread), "{more}");
+    }
+    let mut certified = ingress(json!({}));
+    certified["spec"]["tls"] = json!([{ "hosts": ["shop.example.com"] }]);
+    let plan = clone_of([certified, api_service()], json!({}));
+    assert_eq!((plan.url(&[]), plan.gateways().len()), (Some(https), 0));
+    let plain = clone_of([ingress(json!({})), api_service()], json!({}));
+    assert_eq!(plain.url(&[]), Some(http));
+}
+
+#[test]
 fn a_route_that_only_redirects_has_a_host_that_can_be_read() {
     let route = |name: &str, host: &str| {
         json!({ "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": { "name": name }, "spec": {
