@@ -162,10 +162,11 @@ pub fn refusals(plan: &Plan, settings: &Clone) -> Result<(), Failure> {
         )
     };
     let mut failure = Failure::new(Exit::Refused, what);
-    for item in &refused {
-        failure = failure.caused_by(format!("{}: {}; remedy: {}", item.id(), item.reason, item.remedy));
-    }
-    failure.causes.extend(short);
+    let causes = refused.iter().map(|item| match refused.as_slice() {
+        [_] => format!("{}: {}", item.id(), item.reason),
+        _ => format!("{}: {}; remedy: {}", item.id(), item.reason, item.remedy),
+    });
+    failure.causes.extend(causes.chain(short));
     Err(match refused.as_slice() {
         [item] => failure.hint(item.remedy.clone()),
         _ => failure.hint(format!(

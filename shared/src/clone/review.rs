@@ -4,7 +4,7 @@ use super::golden::decoded;
 use super::selection::plural;
 use super::snapshot::{group_of, kind_of, name_of};
 use super::spec::Rules;
-use super::verdict::{Item, Verdict};
+use super::verdict::Item;
 use crate::admission::{Decision, Facts, Installation, Request, User, review};
 use crate::environment::{Data, Fact, Kind, Reference};
 use crate::preview::Preview;
@@ -54,19 +54,9 @@ fn refuse(item: &mut Item, violations: &[Violation]) {
             violation.reason, violation.message, violation.field
         )
     });
-    item.verdict = Verdict::Refuse;
-    item.reason = causes.collect::<Vec<_>>().join("; ");
-    let mut remedies: Vec<&str> = violations
-        .iter()
-        .map(|violation| violation.remedy.as_str())
-        .collect();
-    remedies.dedup();
-    item.remedy = format!(
-        "{}, or leave it out with --exclude {}",
-        remedies.join("; "),
-        item.id()
-    );
-    item.made = None;
+    let reason = causes.collect::<Vec<_>>().join("; ");
+    let remedies = violations.iter().map(|violation| violation.remedy.clone());
+    item.refuse(reason, remedies);
 }
 
 /// The preview as it will be once it is sealed, with the clone's own ConfigMaps and Secrets.

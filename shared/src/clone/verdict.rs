@@ -103,8 +103,64 @@ impl Item {
         self
     }
 
+    /// Refuses it, with each way out once; the last one is to do without it.
+    pub(super) fn refuse(&mut self, reason: String, remedies: impl IntoIterator<Item = String>) {
+        let mut ways: Vec<String> = Vec::new();
+        for remedy in remedies {
+            // Admission speaks of a part of the object, which is the golden's here.
+            let way = match remedy.strip_prefix("leave it out") {
+                Some(rest) if rest.is_empty() || rest.starts_with(',') => {
+                    format!("take that out of the golden{rest}")
+                }
+                _ => remedy,
+            };
+            if !way.is_empty() && !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+        let without = format!("leave it out with --exclude {}", self.id());
+        self.remedy = if ways.is_empty() {
+            without
+        } else {
+            format!("{}, or {without}", ways.join("; "))
+        };
+        (self.verdict, self.reason, self.made) = (Verdict::Refuse, reason, None);
+    }
+
     /// `Kind/name`, safe to print.
     pub fn id(&self) -> String {
         printable(&format!("{}/{}", self.kind, self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_out_is_said_once() {
+        let object = serde_json::from_value(
+            serde_json::json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" } }),
+        )
+        .unwrap();
+        let ways = |remedies: &[&str]| {
+            let mut item = Item::unmade(&object, Verdict::Copy, "");
+            item.refuse(String::new(), remedies.iter().map(|remedy| (*remedy).to_owned()));
+            item.remedy
+        };
+        let without = "leave it out with --exclude Service/web";
+        assert_eq!(ways(&[]), without);
+        assert_eq!(
+            ways(&["mend a", "mend b", "mend a", ""]),
+            format!("mend a; mend b, or {without}")
+        );
+        assert_eq!(
+            ways(&["leave it out", "leave it out"]),
+            format!("take that out of the golden, or {without}")
+        );
+        assert_eq!(
+            ways(&["leave it out of this volume"]),
+            format!("leave it out of this volume, or {without}")
+        );
     }
 }

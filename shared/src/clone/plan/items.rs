@@ -103,10 +103,9 @@ impl<'a> Planner<'a> {
             return skip(format!("made by {owner_kind} {owner}"));
         }
         let refuse = |why: String, remedy: String| {
-            let remedy = format!("{remedy}, or leave it out with --exclude {kind}/{name}");
-            Err(Box::new(
-                Item::unmade(object, Verdict::Refuse, why).remedy(remedy),
-            ))
+            let mut item = Item::unmade(object, Verdict::Refuse, "");
+            item.refuse(why, [remedy]);
+            Err(Box::new(item))
         };
         if let Some(reason) = self.brought_otherwise(object) {
             return skip(reason);
@@ -219,10 +218,9 @@ impl<'a> Planner<'a> {
         }
         let mut item = Item::unmade(object, Verdict::Copy, reason);
         if !notes.refusals.is_empty() {
-            let (why, remedies): (Vec<_>, Vec<_>) = notes.refusals.into_iter().unzip();
-            item.verdict = Verdict::Refuse;
-            item.reason = why.join("; ");
-            return item.remedy(remedies.join("; "));
+            let (why, remedies): (Vec<String>, Vec<String>) = notes.refusals.into_iter().unzip();
+            item.refuse(why.join("; "), remedies);
+            return item;
         }
         if !notes.changes.is_empty() {
             item.verdict = Verdict::Rewrite;

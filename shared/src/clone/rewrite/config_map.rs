@@ -35,8 +35,7 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
             return false;
         }
         if let Some(why) = embedded::leak(value, context.data, databases) {
-            let remedy = format!("take the connection from a variable, or leave it out with --exclude {id}");
-            notes.refuse(format!("key {key} {why}"), remedy);
+            notes.refuse(format!("key {key} {why}"), "take the connection from a variable");
         }
         true
     });

@@ -16,16 +16,13 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
         pod::rewrite(template, &name, &by, context, sums, notes);
     });
     references(&object.data, "", &by, &mut sums.usage);
-    refuse_leak(object, &by, context, notes);
+    refuse_leak(object, context, notes);
 }
 
 /// Refuses an object with a connection that must not stand in a clone.
-pub(super) fn refuse_leak(object: &DynamicObject, by: &str, context: &Context<'_>, notes: &mut Notes) {
+pub(super) fn refuse_leak(object: &DynamicObject, context: &Context<'_>, notes: &mut Notes) {
     if let Some((path, why)) = leak(&object.data, "", context) {
-        notes.refuse(
-            format!("{path} {why}"),
-            format!("take the connection from a variable, or leave it out with --exclude {by}"),
-        );
+        notes.refuse(format!("{path} {why}"), "take the connection from a variable");
     }
 }
 

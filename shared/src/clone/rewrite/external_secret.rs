@@ -9,7 +9,6 @@ use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
-    let by = format!("ExternalSecret/{}", super::name_of(object));
     let secrets = &context.policy.secrets;
     let mut unmapped = Vec::new();
     if let Some(spec) = object.data.get_mut("spec") {
@@ -19,13 +18,13 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
         notes.refuse(
             unmapped.join("; "),
             format!(
-                "add the store to secrets.stores, or a prefix of the key to secrets.keyMap, of PreviewPolicy {}, give the Secret with --secret {}=FILE, or leave this out with --exclude {by}",
+                "add the store to secrets.stores, or a prefix of the key to secrets.keyMap, of PreviewPolicy {}, or give the Secret with --secret {}=FILE",
                 context.policy_name,
                 secrets::target(object),
             ),
         );
     }
-    custom::refuse_leak(object, &by, context, notes);
+    custom::refuse_leak(object, context, notes);
 }
 
 fn walk(value: &mut Value, secrets: &Secrets, notes: &mut Notes, unmapped: &mut Vec<String>) {

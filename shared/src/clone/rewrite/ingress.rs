@@ -28,7 +28,7 @@ const ALIAS: &str = "nginx.ingress.kubernetes.io/server-alias";
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
     let by = format!("Ingress/{}", super::name_of(object));
     if context.policy.hosts.domain.is_empty() {
-        return no_domain(&by, context, notes);
+        return no_domain(context, notes);
     }
     if let Some(spec) = object.data.get_mut("spec").and_then(Value::as_object_mut) {
         default_backend(spec, notes);
@@ -75,11 +75,11 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
 }
 
 /// Refuses what has hosts under a policy that says nothing of where these go.
-pub(super) fn no_domain(by: &str, context: &Context<'_>, notes: &mut Notes) {
+pub(super) fn no_domain(context: &Context<'_>, notes: &mut Notes) {
     let policy = context.policy_name;
     notes.refuse(
         format!("policy {policy} has no domain to put its hosts below"),
-        format!("set spec.hosts.domain in PreviewPolicy {policy}, or leave it out with --exclude {by}"),
+        format!("set spec.hosts.domain in PreviewPolicy {policy}"),
     );
 }
 

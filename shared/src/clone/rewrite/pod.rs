@@ -32,16 +32,14 @@ pub(super) fn rewrite(
     notes.changes.extend(branched.done);
     notes.refusals.extend(branched.outside);
     count(template, by, &mut sums.usage);
-    privileges(template, by, context, notes);
+    privileges(template, context, notes);
     if let Some(resource) = crate::guardrails::exceeded(template, &context.policy.limits) {
         notes.refuse(
             format!(
                 "a container asks for more {resource} than limits.max of policy {} allows",
                 context.policy_name
             ),
-            format!(
-                "ask for less there, raise spec.limits.max[{resource}], or leave it out with --exclude {by}"
-            ),
+            format!("ask for less there, or raise spec.limits.max[{resource}]"),
         );
     }
 }
@@ -154,7 +152,7 @@ fn count(template: &Value, by: &str, usage: &mut Usage) {
 
 /// What the policy's Pod Security level refuses anyway, said before anything is written.
 /// Source: <https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline>.
-fn privileges(template: &Value, by: &str, context: &Context<'_>, notes: &mut Notes) {
+fn privileges(template: &Value, context: &Context<'_>, notes: &mut Notes) {
     if context.policy.pod_security == PodSecurity::Privileged {
         return;
     }
@@ -206,7 +204,7 @@ fn privileges(template: &Value, by: &str, context: &Context<'_>, notes: &mut Not
                 context.policy.pod_security.level(),
                 context.policy_name
             ),
-            format!("leave it out with --exclude {by}"),
+            "",
         );
     }
 }

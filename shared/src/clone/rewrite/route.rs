@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
     let by = format!("{}/{}", super::kind_of(object), super::name_of(object));
     if context.policy.hosts.domain.is_empty() {
-        return ingress::no_domain(&by, context, notes);
+        return ingress::no_domain(context, notes);
     }
     let Some(spec) = object.data.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
