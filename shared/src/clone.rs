@@ -14,6 +14,7 @@ mod compare;
 mod credentials;
 mod databases;
 mod embedded;
+mod endpoints;
 mod given;
 mod golden;
 mod hosts;

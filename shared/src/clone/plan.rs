@@ -130,6 +130,7 @@ pub fn plan(
         default_pull: survey::default_pull(snapshot),
         mounted: &survey::mounted(snapshot),
         autoscaled: &survey::autoscaled(snapshot, part),
+        accounts: &survey::accounts(snapshot, part),
     };
     let mut planner = Planner::new(snapshot, &context);
     let mut items = planner.items();

@@ -66,6 +66,8 @@ pub(super) struct Context<'a> {
     pub(super) mounted: &'a BTreeSet<String>,
     /// `Kind/name` of what an autoscaler sizes.
     pub(super) autoscaled: &'a BTreeSet<String>,
+    /// ServiceAccounts that Pods of the clone run as.
+    pub(super) accounts: &'a BTreeSet<String>,
 }
 
 /// What rewriting one object came to.

@@ -2,7 +2,7 @@
 
 use super::image::ImageOverride;
 use super::mistake::Mistake;
-use super::snapshot::{Snapshot, name_of};
+use super::snapshot::{Snapshot, controller, kind_of, name_of};
 use super::spec::CloneSpec;
 use super::templates::{self, templates};
 use super::variables;
@@ -27,6 +27,44 @@ pub(super) fn mounted(snapshot: &Snapshot) -> BTreeSet<String> {
         .flat_map(|(_, template)| templates::mounted(template))
         .map(str::to_owned)
         .collect()
+}
+
+/// ServiceAccounts that Pods run as, as far as what makes these is part of the clone.
+pub(super) fn accounts(snapshot: &Snapshot, part: impl Fn(&DynamicObject) -> bool) -> BTreeSet<String> {
+    let mut accounts = BTreeSet::new();
+    let makers = snapshot.objects.iter().filter(|object| {
+        let is_instance = kind_of(object) == "Pod" || controller(object).is_some();
+        !is_instance && part(object)
+    });
+    for object in makers {
+        let mut named = BTreeSet::new();
+        accounts_in(&object.data, &mut named);
+        if named.is_empty() && !templates::template(object).is_null() {
+            named.insert("default".to_owned());
+        }
+        accounts.append(&mut named);
+    }
+    accounts
+}
+
+/// Collects the ServiceAccounts that fields name, in whichever kind.
+fn accounts_in(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, inner) in fields {
+                match inner {
+                    Value::String(name)
+                        if ["serviceAccountName", "serviceAccount"].contains(&key.as_str()) =>
+                    {
+                        found.insert(name.clone());
+                    }
+                    inner => accounts_in(inner, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| accounts_in(item, found)),
+        _ => {}
+    }
 }
 
 /// The golden's autoscalers, Kubernetes' own and KEDA's.

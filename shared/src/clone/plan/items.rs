@@ -11,7 +11,7 @@ use crate::clone::snapshot::{Snapshot, group_of, is_same, kind_of, name_of};
 use crate::clone::templates;
 use crate::clone::variables::{self, PlannedVariable};
 use crate::clone::verdict::{Item, Verdict, Wave};
-use crate::clone::{claims, golden, lineage, partial, secrets};
+use crate::clone::{claims, endpoints, golden, lineage, partial, secrets};
 use kube::core::DynamicObject;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +56,7 @@ impl<'a> Planner<'a> {
         let named = self.named_secrets(&items);
         items.extend(named);
         self.orphans(&items);
+        self.unanswered(&items);
         items.sort_by(|a, b| (&a.kind, &a.name, &a.api_version).cmp(&(&b.kind, &b.name, &b.api_version)));
         items
     }
@@ -172,6 +173,9 @@ impl<'a> Planner<'a> {
             return Some("every namespace gets its own".to_owned());
         }
         match kind {
+            "Endpoints" | "EndpointSlice" => endpoints::written_for(self.snapshot, object).map(|service| {
+                format!("somebody wrote the addresses of Service {service}; whose they are cannot be told")
+            }),
             "PersistentVolumeClaim" => {
                 claims::maker(self.snapshot, name).map(|set| format!("StatefulSet {set} makes it again"))
             }
@@ -256,6 +260,24 @@ impl<'a> Planner<'a> {
                 ));
             }
         }
+    }
+
+    /// A Service whose addresses somebody wrote in the golden has none in the clone.
+    fn unanswered(&mut self, items: &[Item]) {
+        let objects = self.snapshot.objects.iter();
+        let services: BTreeSet<&str> = objects
+            .filter_map(|object| endpoints::written_for(self.snapshot, object))
+            .collect();
+        let made = items
+            .iter()
+            .filter(|item| item.kind == "Service" && item.made.is_some());
+        let unanswered = made.filter(|item| services.contains(item.name.as_str()));
+        self.warnings.extend(unanswered.map(|item| {
+            format!(
+                "{}: somebody wrote its addresses in the golden, and nobody will in the clone; what calls it will not reach anything",
+                item.id()
+            )
+        }));
     }
 
     /// Every variable of what is made, beside the golden's.

@@ -43,6 +43,82 @@ fn what_somebody_makes_again_or_what_records_a_run_is_left_out() {
 }
 
 #[test]
+fn addresses_that_somebody_wrote_are_left_out_and_missed() {
+    let service = |spec: Value| json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "legacy" }, "spec": spec });
+    let endpoints = json!({ "apiVersion": "v1", "kind": "Endpoints", "metadata": { "name": "legacy" },
+        "subsets": [{ "addresses": [{ "ip": "192.0.2.7" }] }] });
+    let slice = json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": { "name": "legacy-1", "labels": { "kubernetes.io/service-name": "legacy" } }, "endpoints": [] });
+    let reasons = |spec: Value| {
+        let plan = clone_of([service(spec), endpoints.clone(), slice.clone()], json!({}));
+        let reason = |kind: &str, name: &str| item(&plan, kind, name).reason.clone();
+        let reasons = [reason("Endpoints", "legacy"), reason("EndpointSlice", "legacy-1")];
+        (reasons, plan.warnings)
+    };
+    let (by_hand, warnings) = reasons(json!({ "ports": [{ "port": 80 }] }));
+    for reason in by_hand {
+        assert_eq!(
+            reason,
+            "somebody wrote the addresses of Service legacy; whose they are cannot be told"
+        );
+    }
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("Service/legacy: "), "{warnings:?}");
+    let (made_again, warnings) = reasons(json!({ "selector": { "app": "legacy" } }));
+    assert_eq!(
+        made_again,
+        ["its controller makes it again"; 2].map(str::to_owned)
+    );
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn a_role_of_the_cluster_is_missed_only_where_a_pod_of_the_clone_runs_by_it() {
+    let group = |name: &str| json!({ "kind": "Group", "name": name });
+    let account = |name: &str| json!({ "kind": "ServiceAccount", "name": name, "namespace": "shop" });
+    let bound = |kind: &str, subjects: Value| {
+        let binding = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "b" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": "watcher" }, "subjects": subjects });
+        let mut api = api();
+        api["spec"]["template"]["spec"]["serviceAccountName"] = json!("api");
+        item(&clone_of([binding, api], json!({})), "RoleBinding", "b").clone()
+    };
+    for people in [json!([group("developers")]), Value::Null] {
+        let reason = bound("ClusterRole", people).reason;
+        assert_eq!(reason, "policy demo decides who gets into a preview");
+    }
+    let unused = bound("ClusterRole", json!([account("tool"), group("developers")]));
+    assert_eq!(
+        (unused.verdict, unused.reason.as_str()),
+        (
+            Verdict::Skip,
+            "it gives tool the cluster's role watcher, and no Pod of the clone runs by it"
+        )
+    );
+    for used in [account("api"), group("system:serviceaccounts:shop")] {
+        let refused = bound("ClusterRole", json!([used]));
+        assert_eq!(refused.verdict, Verdict::Refuse);
+        assert_eq!(
+            refused.remedy,
+            "give them a Role of the golden instead, or leave it out with --exclude RoleBinding/b"
+        );
+    }
+    let subjects = json!([
+        account("api"),
+        group("developers"),
+        group("system:serviceaccounts:shop")
+    ]);
+    let own = bound("Role", subjects).made.unwrap().1;
+    assert_eq!(
+        own.data["subjects"],
+        json!([
+            { "kind": "ServiceAccount", "name": "api", "namespace": "shop-pr-7" },
+            { "kind": "Group", "name": "system:serviceaccounts:shop-pr-7" }
+        ])
+    );
+}
+
+#[test]
 fn hooks_of_another_time_are_left_out_and_those_of_an_installation_are_made() {
     for (key, hook, is_made) in [
         ("helm.sh/hook", "pre-install,pre-upgrade", true),
