@@ -1,8 +1,10 @@
 //! References to the golden inside strings and fields, turned into references to the clone.
 //!
 //! Certain are: `anything.golden.svc…`, `service.golden` and `pod.service.golden` where the golden has that Service, the
-//! golden's own hosts, a field `namespace`, and `namespace=golden` in a text. What only looks like one is reported.
+//! golden's own hosts, a field `namespace`, and `namespace=golden` in a text. What only looks like one is reported, and so is
+//! what names a Service that is no part of the clone: also by its bare name, where only a host stands.
 
+use crate::host::Candidate;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,9 +61,14 @@ impl References {
         References { kept, ..self }
     }
 
-    /// Whether `token` names, in a spelling that is certain, a Service that is no part of the clone.
-    fn dangles(&self, token: &str) -> bool {
-        self.names_one_of(&self.left_out, token)
+    /// Whether `part` names, in a spelling that is certain, a Service that is no part of the clone.
+    fn dangles(&self, part: &Candidate<'_>) -> bool {
+        self.names_one_of(&self.left_out, part.text) || (part.is_placed() && self.is_left_out(part.text))
+    }
+
+    /// Whether `name` alone is the name of a Service that is no part of the clone.
+    fn is_left_out(&self, name: &str) -> bool {
+        self.left_out.contains(crate::host::canonical(name).as_ref())
     }
 
     /// Whether `token` names one of `services` of the golden.
@@ -97,10 +104,8 @@ impl References {
             }
             Value::Object(fields) => {
                 // An environment entry: the name tells what the value is.
-                let names_namespace = fields
-                    .get("name")
-                    .and_then(Value::as_str)
-                    .is_some_and(says_namespace);
+                let name = fields.get("name").and_then(Value::as_str).unwrap_or_default();
+                let (names_namespace, names_host) = (says_namespace(name), says_host(name));
                 for (key, inner) in fields
                     .iter_mut()
                     .filter(|(key, _)| !OPAQUE.contains(&key.as_str()))
@@ -116,6 +121,12 @@ impl References {
                             text.clone_from(&self.clone);
                             found.rewritten.push(path);
                         }
+                        Value::String(text)
+                            if self.is_left_out(text)
+                                && (says_host(key) || (key == "value" && names_host)) =>
+                        {
+                            found.dangling.push((path, text.clone()));
+                        }
                         inner => self.walk(inner, &path, found),
                     }
                 }
@@ -126,12 +137,9 @@ impl References {
 
     /// Rewrites the text at `path`.
     pub(super) fn place(&self, text: &mut String, path: &str, found: &mut Found) {
-        for token in text
-            .split(|c| !is_host_char(c))
-            .filter(|token| self.dangles(token))
-        {
-            found.dangling.push((path.to_owned(), token.to_owned()));
-        }
+        let dangling = crate::host::candidates(text).filter(|part| self.dangles(part));
+        let dangling = dangling.map(|part| (path.to_owned(), part.text.to_owned()));
+        found.dangling.extend(dangling);
         let (new, doubtful) = self.text(text);
         found
             .doubtful
@@ -220,6 +228,14 @@ fn says_namespace(text: &str) -> bool {
     lower.ends_with("namespace") || lower.ends_with("namespaces")
 }
 
+/// Whether what stands under such a name is a host.
+fn says_host(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    ["host", "hostname", "server", "address", "addr"]
+        .iter()
+        .any(|end| lower.ends_with(end))
+}
+
 /// Whether what stands between two tokens assigns the second to the first: `=`, `: `, `":"`.
 fn assigns(between: &str) -> bool {
     between.contains(['=', ':']) && between.chars().all(|c| matches!(c, '=' | ':' | ' ' | '"' | '\''))
@@ -294,6 +310,40 @@ mod tests {
     fn what_only_looks_like_a_reference_is_reported() {
         let (new, doubtful) = references().text("package com.shop");
         assert_eq!((new, doubtful), (None, vec!["com.shop".to_owned()]));
+    }
+
+    #[test]
+    fn a_bare_name_of_what_is_left_out_dangles_where_only_a_host_stands() {
+        let references = references().without(["payments".to_owned()].into());
+        let dangling = |value: Value| {
+            let (mut value, mut found) = (value, Found::default());
+            references.walk(&mut value, "", &mut found);
+            let paths = found.dangling.into_iter().map(|(path, _)| path);
+            paths.collect::<Vec<_>>().join(" ")
+        };
+        for text in [
+            "http://payments:8080/x",
+            "payments:8080",
+            "amqp://u:p@Payments",
+            "a,http://payments.shop/",
+        ] {
+            assert_eq!(dangling(json!({ "args": [text] })), "args[0]", "{text}");
+        }
+        for text in [
+            "payments",
+            "enable payments: yes",
+            "http://web/payments",
+            "http://payments.example.com/",
+        ] {
+            assert_eq!(dangling(json!({ "args": [text] })), "", "{text}");
+        }
+        assert_eq!(
+            dangling(
+                json!({ "env": [{ "name": "PAYMENTS_HOST", "value": "payments" }, { "name": "MODE", "value": "payments" }],
+                "data": { "redis.host": "payments" } })
+            ),
+            "data.redis.host env[0].value"
+        );
     }
 
     #[test]

@@ -39,6 +39,10 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
         }
         true
     });
+    // What stands there is a Secret's: only its place is told.
+    notes.warnings.extend(found.dangling.iter().map(|(path, _)| {
+        format!("Secret/{name}: {path} names a Service that is no part of the clone; what uses it will not reach anything")
+    }));
     if !found.rewritten.is_empty() {
         notes.change(format!(
             "references to {} in {} now mean the clone",

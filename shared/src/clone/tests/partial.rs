@@ -73,6 +73,31 @@ fn what_a_changed_workload_reads_comes_along_and_what_it_misses_is_told() {
 }
 
 #[test]
+fn what_calls_a_service_by_its_bare_name_misses_it_unless_it_is_shared() {
+    let mut snapshot = shop();
+    for object in &mut snapshot.objects {
+        if object.metadata.name.as_deref() == Some("web")
+            && object.types.as_ref().unwrap().kind == "Deployment"
+        {
+            object.data["spec"]["template"]["spec"]["containers"][0]["args"] =
+                json!(["--api=http://api:8080", "--cache=redis:6379"]);
+        }
+    }
+    let plan = planned(&snapshot, &changed(&["web"]), &sharing()).unwrap();
+    let bare: Vec<&String> = plan
+        .warnings
+        .iter()
+        .filter(|warning| warning.contains("args"))
+        .collect();
+    assert_eq!(
+        bare,
+        [
+            "Deployment/web: spec.template.spec.containers[0].args[1] held \"redis\", a Service that is no part of the clone; what uses it will not reach anything"
+        ]
+    );
+}
+
+#[test]
 fn a_workload_that_is_not_there_is_a_mistake() {
     // F05
     let mistakes = planned(&shop(), &changed(&["wbe"]), &sharing()).unwrap_err();
