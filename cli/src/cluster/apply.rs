@@ -8,6 +8,7 @@ use futures::{StreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::core::DynamicObject;
+use kube::discovery::ApiResource;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -88,10 +89,48 @@ impl Cluster {
                     sleep(spread(pause)).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                 }
+                Err(error) if is_fixed(&error) => return Err(made_again(&error, object, resource)),
                 Err(error) => return Err(explain(what, &error)),
             }
         }
     }
+}
+
+/// Whether something of an object would have to change that is fixed while it is there.
+///
+/// Each kind has its own words: a Job's template and a Secret's type, a claim, a Service's address, a binding's role, and
+/// what of a StatefulSet is neither its template nor its size. Source:
+/// <https://github.com/kubernetes/kubernetes/tree/master/pkg/apis>, the files `validation.go`.
+fn is_fixed(error: &kube::Error) -> bool {
+    const WORDS: [&str; 4] = [
+        "immutable",
+        "may not change once set",
+        "cannot change roleRef",
+        "updates to statefulset spec",
+    ];
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let message = status.message.as_str();
+    status.code == 422
+        && !message.contains("denied the request")
+        && WORDS.iter().any(|words| message.contains(words))
+}
+
+/// What to do where that is so.
+fn made_again(error: &kube::Error, object: &DynamicObject, resource: &ApiResource) -> Failure {
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    let what = format!(
+        "{}/{name} in {namespace} has to be made again: it cannot become what it is to be while it is there",
+        resource.kind
+    );
+    let kind = resource.kind.to_lowercase();
+    let kind = match resource.group.as_str() {
+        group if group.contains('.') => format!("{kind}.{group}"),
+        _ => kind,
+    };
+    explain(what, error).hint(format!("kubectl delete {kind} {name} --namespace {namespace}"))
 }
 
 /// Trouble that goes away by itself.
@@ -131,5 +170,51 @@ fn outcome(before: Option<&ObjectMeta>, after: &ObjectMeta) -> Outcome {
         Outcome::Unchanged
     } else {
         Outcome::Changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::{GroupVersionKind, Status};
+
+    fn invalid(message: &str) -> kube::Error {
+        kube::Error::Api(Box::new(Status {
+            code: 422,
+            message: message.to_owned(),
+            ..Status::default()
+        }))
+    }
+
+    #[test]
+    fn what_is_fixed_is_told_from_what_is_wrong() {
+        for message in [
+            "StatefulSet.apps \"db\" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
+            "Service \"web\" is invalid: spec.clusterIPs[0]: Invalid value: [\"None\"]: may not change once set",
+            "Job.batch \"migrate\" is invalid: spec.template: Invalid value: {}: field is immutable",
+            "PersistentVolumeClaim \"files\" is invalid: spec: Forbidden: spec is immutable after creation except resources.requests",
+            "RoleBinding \"x\" is invalid: roleRef: Invalid value: {}: cannot change roleRef",
+        ] {
+            assert!(is_fixed(&invalid(message)), "{message}");
+        }
+        for message in [
+            "Service \"web\" is invalid: spec.ports[0].port: Invalid value: 0: must be between 1 and 65535",
+            "admission webhook \"objects.understudy.dev\" denied the request: field-reserved: it is immutable",
+        ] {
+            assert!(!is_fixed(&invalid(message)), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_command_names_the_kind_as_kubectl_reads_it() {
+        let hint = |group: &str, kind: &str| {
+            let object =
+                serde_json::from_value(serde_json::json!({ "metadata": { "name": "x", "namespace": "p" } }));
+            let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
+            made_again(&invalid("field is immutable"), &object.unwrap(), &resource).hint
+        };
+        let command = |kind: &str| Some(format!("kubectl delete {kind} x --namespace p"));
+        assert_eq!(hint("apps", "StatefulSet"), command("statefulset"));
+        assert_eq!(hint("example.com", "Widget"), command("widget.example.com"));
     }
 }

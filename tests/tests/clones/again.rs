@@ -1,7 +1,7 @@
 //! `understudy diff` and `understudy refresh`: a clone beside its golden of today.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -26,15 +26,7 @@ fn workload(kind: &str, name: &str, container: Value) -> Value {
 
 /// A golden with a program, its settings, and a database of its own with a password.
 pub async fn golden() -> String {
-    let name = unique("store");
-    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace",
-        "metadata": { "name": name, "labels": { keys::GOLDEN: "true" } } });
-    shop::apply::<Namespace>(stage().await.bed(), None, &name, &namespace)
-        .await
-        .unwrap();
-    let view = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "view" },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
-        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "developers" }] });
+    let name = empty("store").await;
     let mut web = workload(
         "Deployment",
         "web",
@@ -45,7 +37,6 @@ pub async fn golden() -> String {
     let db = json!({ "name": "postgres", "image": "postgres:17",
         "env": [{ "name": "POSTGRES_PASSWORD", "value": "password-of-the-golden" }] });
     for (plural, manifest) in [
-        ("rolebindings", view),
         ("configmaps", config("settings", "slow")),
         ("configmaps", config("outdated", "any")),
         ("deployments", web),
@@ -92,6 +83,27 @@ fn found(ran: &Ran) -> Vec<String> {
         format!("{} {}", text("change"), text("object"))
     })
     .collect()
+}
+
+/// What a run said to programs: JSON and nothing else, one event a line.
+fn events(ran: &Ran) -> Vec<Value> {
+    let read = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    ran.stdout.lines().map(read).collect()
+}
+
+/// A golden that the developer may read, with nothing in it.
+async fn empty(prefix: &str) -> String {
+    let name = unique(prefix);
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": name, "labels": { keys::GOLDEN: "true" } } });
+    shop::apply::<Namespace>(stage().await.bed(), None, &name, &namespace)
+        .await
+        .unwrap();
+    let view = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "view" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "developers" }] });
+    create(User::Admin, &name, "rolebindings", view).await.unwrap();
+    name
 }
 
 async fn password(namespace: &str) -> String {
@@ -162,11 +174,18 @@ async fn a_refresh_brings_the_golden_of_today_and_leaves_the_clone_its_own() {
         found(&differs)
     );
 
-    let refreshed = developer(&["refresh", &clone, "--wait"]).await.done();
-    assert!(
-        refreshed.stderr.contains("1 created, 1 changed") && refreshed.stderr.contains("1 deleted"),
-        "{}",
-        refreshed.stderr
+    let refreshed = developer(&["refresh", &clone, "--wait", "-o", "json"])
+        .await
+        .done();
+    let events = events(&refreshed);
+    let applied = events.iter().find(|event| event["event"] == "applied").unwrap();
+    assert_eq!(
+        [&applied["created"], &applied["changed"], &applied["deleted"]],
+        [1, 1, 1]
+    );
+    assert_eq!(
+        events.last(),
+        Some(&json!({ "event": "done", "name": clone, "ready": true }))
     );
     assert!(
         refreshed.stderr.contains("ConfigMap/by-hand"),
@@ -218,6 +237,94 @@ async fn an_image_that_somebody_set_since_stays_and_one_that_nobody_asked_for_do
     moves_back(&golden).await;
     developer(&["refresh", &set]).await.done();
     assert_eq!(image(&set).await, OWN_IMAGE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_goldens_and_a_part_of_one_are_refreshed_as_they_were_cloned() {
+    let (golden, beside) = (golden().await, empty("rates").await);
+    let rates = |text: String| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "rates" }, "data": { "URL": text } });
+    let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
+        "spec": { "selector": { "app": "web" }, "ports": [{ "port": 80 }] } });
+    create(User::Admin, &golden, "services", service).await.unwrap();
+    let first = rates(format!("http://web.{golden}/v1"));
+    create(User::Admin, &beside, "configmaps", first).await.unwrap();
+    let (both, part) = (format!("{golden}-pr-1"), format!("{golden}-pr-2"));
+    developer(&["clone", &golden, &beside, "--pr", "1"]).await.done();
+    developer(&["clone", &golden, "--pr", "2", "--changed", "web"])
+        .await
+        .done();
+
+    moves_on(&golden).await;
+    let maps: Api<ConfigMap> = Api::namespaced(client(User::Admin).await, &beside);
+    let second = Patch::Merge(rates(format!("http://web.{golden}/v2")));
+    maps.patch("rates", &PatchParams::default(), &second)
+        .await
+        .unwrap();
+    for clone in [&both, &part] {
+        developer(&["refresh", clone]).await.done();
+        let same = developer(&["diff", clone, "-o", "json"]).await.done();
+        assert_eq!(found(&same), Vec::<String>::new());
+        assert_eq!(image(clone).await, "registry.example.com/store/web:2");
+    }
+    let maps: Api<ConfigMap> = Api::namespaced(client(User::Admin).await, &both);
+    let moved = maps.get("rates").await.unwrap().data.unwrap()["URL"].clone();
+    assert_eq!(moved, format!("http://web.{both}/v2"));
+    // What belongs to nothing that changed stays out of it.
+    let maps: Api<ConfigMap> = Api::namespaced(client(User::Admin).await, &part);
+    assert!(maps.get_opt("settings").await.unwrap().is_some());
+    assert!(maps.get_opt("added").await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_change_in_place_is_named_with_the_command_that_makes_it_again() {
+    let golden = golden().await;
+    let clone = format!("{golden}-pr-1");
+    let service = |spec: Value| json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" }, "spec": spec });
+    let port = json!([{ "port": 80 }]);
+    create(
+        User::Admin,
+        &golden,
+        "services",
+        service(json!({ "ports": port })),
+    )
+    .await
+    .unwrap();
+    developer(&["clone", &golden, "--pr", "1"]).await.done();
+
+    let client = client(User::Admin).await;
+    let sets: Api<StatefulSet> = Api::namespaced(client.clone(), &golden);
+    let services: Api<Service> = Api::namespaced(client, &golden);
+    let mut set = json!(sets.get("db").await.unwrap());
+    set["metadata"] = json!({ "name": "db" });
+    set["spec"]["volumeClaimTemplates"] = json!([{ "metadata": { "name": "data" },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } }]);
+    sets.delete("db", &Default::default()).await.unwrap();
+    services.delete("web", &Default::default()).await.unwrap();
+    create(User::Admin, &golden, "statefulsets", set).await.unwrap();
+    let headless = service(json!({ "clusterIP": "None", "ports": port }));
+    create(User::Admin, &golden, "services", headless).await.unwrap();
+
+    for (kind, name, object) in [
+        ("service", "web", "Service/web"),
+        ("statefulset", "db", "StatefulSet/db"),
+    ] {
+        let refused = developer(&["refresh", &clone]).await;
+        assert_eq!(refused.code, 5, "{refused:?}");
+        let sentence = format!("error: {object} in {clone} has to be made again: ");
+        let command = format!(
+            "hint: kubectl delete {kind} {name} --namespace {clone}; then go on with: understudy refresh {clone}"
+        );
+        assert!(
+            refused.stderr.contains(&sentence) && refused.stderr.contains(&command),
+            "{}",
+            refused.stderr
+        );
+        let mut kubectl = stage().await.bed().kubectl(User::Developer);
+        kubectl.args(["delete", kind, name, "--namespace", &clone]);
+        assert!(kubectl.status().await.unwrap().success());
+    }
+    developer(&["refresh", &clone]).await.done();
+    developer(&["diff", &clone]).await.done();
 }
 
 #[tokio::test(flavor = "multi_thread")]

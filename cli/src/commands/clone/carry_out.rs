@@ -215,9 +215,12 @@ async fn apply(
     let Some(mut first) = failed.next() else {
         return Ok(());
     };
+    let mut hints: Vec<String> = first.hint.take().into_iter().collect();
     for other in failed {
         first.causes.push(other.what);
         first.causes.extend(other.causes);
+        hints.extend(other.hint.filter(|hint| !hints.contains(hint)));
     }
+    first.hint = (!hints.is_empty()).then(|| hints.join("; "));
     Err(first)
 }
