@@ -40,8 +40,8 @@ mod spec;
 mod survey;
 mod templates;
 mod traces;
-mod variables;
 mod url;
+mod variables;
 mod verdict;
 
 pub use compare::{Extra, FieldChange, changes, extras};
@@ -56,11 +56,11 @@ pub use own::{Kept, kept};
 pub use plan::{Plan, plan};
 pub use preflight::Shortage;
 pub use selection::{InvalidPattern, InvalidSelector, Pattern, Selection, selector};
-pub use snapshot::{Snapshot, Unreadable};
+pub use snapshot::{Snapshot, Unreadable, kind_of, name_of};
 pub use spec::{CloneSpec, Rules};
 pub use traces::Traces;
-pub use variables::{Decided, InvalidVariable, PlannedVariable, VariableOverride};
 pub use url::GatewayName;
+pub use variables::{Decided, InvalidVariable, PlannedVariable, VariableOverride};
 pub use verdict::{Item, Verdict, Wave};
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use kube::core::DynamicObject;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use understudy::clone::{FieldChange, Wave, changes, extras};
+use understudy::clone::{FieldChange, Wave, changes, extras, kind_of, name_of};
 use understudy::violation::printable;
 
 /// How an object differs.
@@ -201,14 +201,7 @@ fn place(change: &FieldChange) -> String {
     printable(&text)
 }
 
-fn id(object: &DynamicObject) -> String {
-    let kind = object
-        .types
-        .as_ref()
-        .map(|types| types.kind.as_str())
-        .unwrap_or_default();
-    printable(&format!(
-        "{kind}/{}",
-        object.metadata.name.as_deref().unwrap_or_default()
-    ))
+/// `Kind/name`, safe to print.
+pub fn id(object: &DynamicObject) -> String {
+    printable(&format!("{}/{}", kind_of(object), name_of(object)))
 }

@@ -12,6 +12,7 @@ use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::settings::{Output, Refresh};
 use serde_json::json;
+use understudy::clone::{kind_of, name_of};
 use understudy::violation::printable;
 
 /// Refreshes a clone.
@@ -92,24 +93,15 @@ async fn prune(
     let (ours, others): (Vec<_>, Vec<_>) = diff::beside(again).into_iter().partition(|(_, ours)| *ours);
     for (object, _) in &ours {
         cluster.prune(object, &again.read.resources).await?;
-        let (kind, name) = named(object);
+        let (kind, name) = (kind_of(object), name_of(object));
         let event = json!({ "event": "object", "kind": kind, "name": name, "outcome": "deleted" });
         progress.note(&format!("deleted   {kind}/{name}"), event);
     }
     for (object, _) in &others {
-        let (kind, name) = named(object);
         printer.warn(&printable(&format!(
-            "{kind}/{name} is in no golden and was not made with the clone; it was left alone"
+            "{} is in no golden and was not made with the clone; it was left alone",
+            diff::id(object)
         )));
     }
     Ok(ours.len())
-}
-
-fn named(object: &kube::core::DynamicObject) -> (String, String) {
-    let kind = object
-        .types
-        .as_ref()
-        .map(|types| types.kind.clone())
-        .unwrap_or_default();
-    (kind, object.metadata.name.clone().unwrap_or_default())
 }

@@ -46,6 +46,12 @@ async fn asked(
     (settled, said)
 }
 
+/// The digest of the image, which is there.
+async fn digest(server: &StandIn) -> String {
+    let digests = asked(server, None).await.0.unwrap();
+    digests.into_values().next().unwrap()
+}
+
 fn basic() -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("ci:{PASSWORD}")))
 }
@@ -103,29 +109,14 @@ async fn a_registry_without_tokens_gets_user_and_password() {
         _ => Said::new(401).header("www-authenticate", "Basic realm=\"x\""),
     })
     .await;
-    assert_eq!(
-        asked(&server, None)
-            .await
-            .0
-            .unwrap()
-            .into_values()
-            .next()
-            .unwrap(),
-        DIGEST
-    );
+    assert_eq!(digest(&server).await, DIGEST);
 }
 
 #[tokio::test]
 async fn without_a_digest_in_the_head_the_manifest_is_hashed() {
     let server = StandIn::start(|_: &Asked, _| Said::new(200).body("{}")).await;
     assert_eq!(
-        asked(&server, None)
-            .await
-            .0
-            .unwrap()
-            .into_values()
-            .next()
-            .unwrap(),
+        digest(&server).await,
         "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     );
 }

@@ -58,7 +58,7 @@ impl Snapshot {
 }
 
 /// The object's kind.
-pub(super) fn kind_of(object: &DynamicObject) -> &str {
+pub fn kind_of(object: &DynamicObject) -> &str {
     object.types.as_ref().map_or("", |types| types.kind.as_str())
 }
 
@@ -72,7 +72,7 @@ pub(super) fn group_of(object: &DynamicObject) -> &str {
 }
 
 /// The object's name.
-pub(super) fn name_of(object: &DynamicObject) -> &str {
+pub fn name_of(object: &DynamicObject) -> &str {
     object.metadata.name.as_deref().unwrap_or_default()
 }
 

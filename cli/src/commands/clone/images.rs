@@ -14,6 +14,7 @@ use kube::core::DynamicObject;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use understudy::clone::{kind_of, name_of};
 
 /// Does with the images of `settings` what they say. Whether any registry had to be asked is returned.
 ///
@@ -70,8 +71,8 @@ async fn keyring(cluster: &Cluster, objects: &[DynamicObject], golden: &str) -> 
     for (namespace, name) in pull_secrets(objects, golden) {
         let source = format!("Secret {name} of {namespace}");
         let held = objects.iter().find(|object| {
-            is_kind(object, "Secret")
-                && object.metadata.name.as_deref() == Some(&name)
+            kind_of(object) == "Secret"
+                && name_of(object) == name
                 && object.metadata.namespace.as_deref().unwrap_or(golden) == namespace
         });
         let data = match held {
@@ -123,10 +124,6 @@ fn pull_secrets(objects: &[DynamicObject], golden: &str) -> BTreeSet<(String, St
             .collect::<Vec<_>>()
     };
     objects.iter().flat_map(of).collect()
-}
-
-fn is_kind(object: &DynamicObject, kind: &str) -> bool {
-    object.types.as_ref().is_some_and(|types| types.kind == kind)
 }
 
 /// A key of a Secret, as the API server or a manifest has it.
