@@ -1,8 +1,6 @@
 //! What was typed. Parsing does nothing but validate the shape; what it means is [`crate::settings`]' business.
 
-use crate::commands::completion;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::engine::ArgValueCandidates as Names;
 use std::path::PathBuf;
 
 /// `understudy`, also as `kubectl understudy`.
@@ -57,7 +55,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig [default: its current one]
-    #[arg(long, global = true, value_name = "NAME", add = Names::new(completion::contexts))]
+    #[arg(long, global = true, value_name = "NAME")]
     pub context: Option<String>,
     /// Say only what went wrong
     #[arg(long, short, global = true)]
@@ -204,7 +202,6 @@ pub struct Man {
 #[derive(Debug, Args)]
 pub struct Help {
     /// A verb, or exit-codes
-    #[arg(add = Names::new(completion::topics))]
     pub topic: Option<String>,
 }
 
@@ -212,7 +209,7 @@ pub struct Help {
 #[derive(Debug, Args)]
 pub struct Wishes {
     /// The golden namespace; of several the first one names the clone, and the others move in with it
-    #[arg(required_unless_present = "spec", value_name = "GOLDEN", add = Names::new(completion::goldens))]
+    #[arg(required_unless_present = "spec", value_name = "GOLDEN")]
     pub goldens: Vec<String>,
     /// Clone the manifests below a directory instead of what runs; - reads what helm template or kustomize build write
     #[arg(long, value_name = "DIR|-")]
@@ -241,7 +238,7 @@ pub struct Wishes {
     #[arg(long, value_name = "DURATION")]
     pub ttl: Option<String>,
     /// The PreviewPolicy it lives under [default: default]
-    #[arg(long, value_name = "NAME", add = Names::new(completion::policies))]
+    #[arg(long, value_name = "NAME")]
     pub policy: Option<String>,
     /// Clone these workloads with what belongs to them; the rest is the golden's, as far as the policy shares its Services
     #[arg(long, value_name = "WORKLOAD,…", value_delimiter = ',')]
@@ -256,14 +253,14 @@ pub struct Wishes {
     #[arg(long, short = 'l', value_name = "KEY=VALUE,…")]
     pub selector: Option<String>,
     /// Commit the images were built from
+    #[arg(long)]
+    pub commit: Option<String>,
     /// Name the images given with --image by their digests, as their registries have them now
     #[arg(long)]
     pub resolve: bool,
     /// Write nothing before every image given with --image is in its registry; wait so long for the builds that push them
     #[arg(long, value_name = "DURATION")]
     pub wait_image: Option<String>,
-    #[arg(long)]
-    pub commit: Option<String>,
 }
 
 /// `understudy clone`.
@@ -294,7 +291,7 @@ pub struct Clone {
 #[derive(Debug, Args)]
 pub struct List {
     /// Only clones of this golden
-    #[arg(long, value_name = "GOLDEN", add = Names::new(completion::goldens))]
+    #[arg(long, value_name = "GOLDEN")]
     pub parent: Option<String>,
     /// Format on stdout
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
@@ -305,7 +302,6 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct Describe {
     /// The preview
-    #[arg(add = Names::new(completion::previews))]
     pub name: String,
     /// Format on stdout
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
@@ -316,7 +312,6 @@ pub struct Describe {
 #[derive(Debug, Args)]
 pub struct Extend {
     /// The preview
-    #[arg(add = Names::new(completion::previews))]
     pub name: String,
     /// By how much, such as 90m, 24h or 7d
     #[arg(long, value_name = "DURATION")]
@@ -327,7 +322,6 @@ pub struct Extend {
 #[derive(Debug, Args)]
 pub struct Destroy {
     /// The preview
-    #[arg(add = Names::new(completion::previews))]
     pub name: String,
     /// Do not ask
     #[arg(long, short)]
@@ -344,7 +338,6 @@ pub struct Destroy {
 #[derive(Debug, Args)]
 pub struct Diff {
     /// The clone
-    #[arg(add = Names::new(completion::previews))]
     pub name: String,
     /// Format on stdout
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
@@ -355,7 +348,6 @@ pub struct Diff {
 #[derive(Debug, Args)]
 pub struct Refresh {
     /// The clone
-    #[arg(add = Names::new(completion::previews))]
     pub name: String,
     /// Wait until every workload is ready, and say what holds it back
     #[arg(long)]
@@ -375,7 +367,6 @@ pub struct Refresh {
 #[derive(Debug, Args)]
 pub struct Verify {
     /// The preview
-    #[arg(add = Names::new(completion::previews))]
     pub name: String,
     /// Authority of the database servers' certificates, PEM [default: the adminSecret's, as far as you may read it]
     #[arg(long, value_name = "FILE")]

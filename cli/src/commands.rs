@@ -2,7 +2,7 @@
 
 mod check;
 mod clone;
-pub mod completion;
+mod completion;
 mod describe;
 mod destroy;
 mod diff;

@@ -22,7 +22,7 @@ pub use draft::{Current, Draft, Resolved};
 pub use facts::{Exempt, Facts, Installation};
 pub(crate) use kinds::is_vendors_group;
 pub use needs::needs;
-pub use pod::{CONTAINER_LISTS, containers, controller_kind};
+pub use pod::{CONTAINER_LISTS, containers, controller_kind, has_gate};
 pub use request::{Operation, Request, User};
 pub(crate) use rules::identity_dropped::{MARKS as CLOUD_IDENTITIES, cloud};
 pub use wire::{MalformedReview, Stage, answer, parse};
@@ -87,7 +87,7 @@ fn draft<'r>(request: &'r Request, facts: &Facts) -> Draft<'r> {
 pub fn validate(request: &Request, facts: &Facts) -> Decision {
     match review(request, facts) {
         // What was unreadable at mutation may be readable now; the Pod is made again anyhow.
-        Decision::Patch { warnings, .. } if crate::holding::has_gate(&request.object, keys::GATE_REVIEW) => {
+        Decision::Patch { warnings, .. } if has_gate(&request.object, keys::GATE_REVIEW) => {
             Decision::Allow { warnings }
         }
         Decision::Patch { notes, warnings, .. } => match decision::undone(&notes) {

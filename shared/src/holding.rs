@@ -2,6 +2,7 @@
 
 mod turns;
 
+pub use crate::admission::has_gate;
 pub use turns::Turns;
 
 use crate::admission::{Decision, Facts, Request, User, containers, controller_kind, objections, review};
@@ -175,13 +176,6 @@ pub fn creation(pod: &Value) -> Request {
         spec.remove("schedulingGates");
     }
     Request::creation(object, "pods", User::default())
-}
-
-/// Whether `pod` carries the scheduling gate `name`.
-pub fn has_gate(pod: &Value, name: &str) -> bool {
-    pod["spec"]["schedulingGates"]
-        .as_array()
-        .is_some_and(|gates| gates.iter().any(|gate| gate["name"] == name))
 }
 
 /// The owner of `pod` by its uid, where a replacement may wait for the owner's turn ([`Turns`]): only while a gate of ours

@@ -5,16 +5,15 @@
 
 mod live;
 
-pub use super::help::topics;
-pub use live::{contexts, goldens, policies, previews};
-
 use super::data;
+use super::help::topics;
 use crate::args::{Cli, Shell};
 use crate::error::{Exit, Failure};
 use crate::printer::Printer;
-use clap::CommandFactory;
-use clap_complete::engine::complete;
+use clap::{Command, CommandFactory};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
+use live::{contexts, goldens, policies, previews};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -29,6 +28,26 @@ const NOTHING_ELSE: &str = ":4";
 const KUBECTL: &str = "#!/bin/sh
 # Completes `kubectl understudy`. To be in PATH as kubectl_complete-understudy, and executable.
 exec kubectl-understudy __complete \"$@\"";
+
+/// Finds names.
+type Names = fn() -> Vec<CompletionCandidate>;
+
+/// Verb and argument whose values are names of what there is; those of no verb are every verb's.
+const NAMED: [(&str, &str, Names); 13] = [
+    ("", "context", contexts),
+    ("clone", "goldens", goldens),
+    ("clone", "policy", policies),
+    ("render", "goldens", goldens),
+    ("render", "policy", policies),
+    ("list", "parent", goldens),
+    ("describe", "name", previews),
+    ("diff", "name", previews),
+    ("verify", "name", previews),
+    ("refresh", "name", previews),
+    ("extend", "name", previews),
+    ("destroy", "name", previews),
+    ("help", "topic", topics),
+];
 
 /// Writes the script for `shell` to stdout.
 pub fn run(shell: Shell, printer: &Printer) -> Result<(), Failure> {
@@ -53,7 +72,7 @@ pub fn answer(args: &[OsString]) -> Option<ExitCode> {
     let asked_by_kubectl = args.get(1).is_some_and(|verb| verb == VERB);
     let directory = std::env::current_dir().ok();
     let answered = if asked {
-        let environment = CompleteEnv::with_factory(Cli::command).var(VARIABLE);
+        let environment = CompleteEnv::with_factory(command).var(VARIABLE);
         environment
             .try_complete(args.to_vec(), directory.as_deref())
             .is_ok()
@@ -69,6 +88,21 @@ pub fn answer(args: &[OsString]) -> Option<ExitCode> {
     })
 }
 
+/// The grammar, with the names of what there is.
+fn command() -> Command {
+    NAMED
+        .into_iter()
+        .fold(Cli::command(), |command, (verb, argument, names)| {
+            let named = |command: Command| {
+                command.mut_arg(argument, |argument| argument.add(ArgValueCandidates::new(names)))
+            };
+            match verb {
+                "" => named(command),
+                verb => command.mut_subcommand(verb, named),
+            }
+        })
+}
+
 /// One candidate a line, and how kubectl is to take them.
 fn kubectl(words: &[OsString]) -> io::Result<()> {
     let mut line = vec![OsString::from("understudy")];
@@ -78,7 +112,7 @@ fn kubectl(words: &[OsString]) -> io::Result<()> {
     }
     let last = line.len() - 1;
     let candidates = complete(
-        &mut Cli::command(),
+        &mut command(),
         line,
         last,
         std::env::current_dir().ok().as_deref(),

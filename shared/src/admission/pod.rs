@@ -15,6 +15,13 @@ pub fn containers(pod: &Value) -> impl Iterator<Item = (&'static str, usize, &Va
     })
 }
 
+/// Whether `pod` carries the scheduling gate `name`.
+pub fn has_gate(pod: &Value, name: &str) -> bool {
+    pod["spec"]["schedulingGates"]
+        .as_array()
+        .is_some_and(|gates| gates.iter().any(|gate| gate["name"] == name))
+}
+
 /// The kind of the controller that makes this Pod again when it is deleted.
 pub fn controller_kind(pod: &Value) -> Option<&str> {
     let owners = pod["metadata"]["ownerReferences"].as_array()?;
