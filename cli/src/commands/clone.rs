@@ -120,9 +120,10 @@ async fn prepare(
             planning::refusals(&plan, settings)?;
         }
     }
+    let gateways = cluster.gateways(&plan.gateways(), &read.resources).await;
     Ok(Prepared {
-        plan,
         url: plan.url(&gateways),
+        plan,
         target,
         resources: read.resources,
     })

@@ -83,14 +83,14 @@ impl Clone {
         for (text, why) in wrong {
             mistakes.keep("--secret", text, why);
         }
-        let pushed = args
-            .wait_image
-            .as_deref()
-            .and_then(|text| mistakes.parse::<Lifetime>("--wait-image", text));
         let ttl = args
             .ttl
             .as_deref()
             .and_then(|text| mistakes.parse::<Lifetime>("--ttl", text));
+        let pushed = args
+            .wait_image
+            .as_deref()
+            .and_then(|text| mistakes.parse::<Lifetime>("--wait-image", text));
         let mut goldens = args.goldens.into_iter();
         let golden = goldens.next().unwrap_or_default();
         let others: Vec<String> = goldens.collect();
@@ -183,12 +183,12 @@ fn again(verb: &str, args: &args::Wishes) -> String {
     }
     option(
         "--changed",
-    option("--wait-image", args.wait_image.clone());
-    words.extend(args.resolve.then(|| "--resolve".to_owned()));
         (!args.changed.is_empty()).then(|| args.changed.join(",")),
     );
     option("--selector", args.selector.clone());
     option("--commit", args.commit.clone());
+    option("--wait-image", args.wait_image.clone());
+    words.extend(args.resolve.then(|| "--resolve".to_owned()));
     words.join(" ")
 }
 
