@@ -1,7 +1,7 @@
 //! `understudy diff` and `understudy refresh`: a clone beside its golden of today.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -240,6 +240,33 @@ async fn an_image_that_somebody_set_since_stays_and_one_that_nobody_asked_for_do
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_given_as_a_secret_stays_as_it_was_given() {
+    // F06
+    let golden = golden().await;
+    let clone = format!("{golden}-pr-1");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let store = b"\x00\xff\nhunter2\n";
+    std::fs::write(&file, store).unwrap();
+    let given = format!("keys/store.p12={}", file.path().display());
+    let asked = ["clone", &golden, "--pr", "1", "--secret", &given];
+    let planned = developer(&[&asked[..], &["--dry-run", "-o", "yaml"]].concat())
+        .await
+        .done();
+    let made = developer(&asked).await.done();
+    moves_on(&golden).await;
+    let differs = developer(&["diff", &clone, "-o", "json"]).await;
+    assert!(!differs.stdout.contains("Secret/keys"), "{}", differs.stdout);
+    let refreshed = developer(&["refresh", &clone]).await.done();
+    for ran in [planned, made, differs, refreshed] {
+        // AP8KaHVudGVyMgo= is what was given.
+        assert!(!format!("{ran:?}").contains("hunter2") && !format!("{ran:?}").contains("AP8Ka"));
+    }
+    let secrets: Api<Secret> = Api::namespaced(client(User::Admin).await, &clone);
+    let kept = secrets.get("keys").await.unwrap().data.unwrap();
+    assert_eq!(kept["store.p12"].0, store);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn several_goldens_and_a_part_of_one_are_refreshed_as_they_were_cloned() {
     let (golden, beside) = (golden().await, empty("rates").await);
     let rates = |text: String| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "rates" }, "data": { "URL": text } });
@@ -321,7 +348,7 @@ async fn what_cannot_change_in_place_is_named_with_the_command_that_makes_it_aga
         );
         let mut kubectl = stage().await.bed().kubectl(User::Developer);
         kubectl.args(["delete", kind, name, "--namespace", &clone]);
-        assert!(kubectl.status().await.unwrap().success());
+        assert!(kubectl.output().await.unwrap().status.success());
     }
     developer(&["refresh", &clone]).await.done();
     developer(&["diff", &clone]).await.done();
