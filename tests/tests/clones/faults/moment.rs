@@ -16,20 +16,14 @@ use understudy_tests::testbed::User;
 use super::requests::{self, Request};
 use super::{config, golden, plain_policy, some_golden};
 
+/// Objects of a large golden.
+const MANY: usize = 5_000;
 /// Objects on one page of a list.
 const PAGE: usize = 500;
 /// Requests that make the golden, at once.
 const AT_ONCE: usize = 16;
 /// What every cluster puts into a namespace.
 const CLUSTERS_OWN: &str = "kube-root-ca.crt";
-
-/// How many objects: with `UNDERSTUDY_TEST_OBJECTS=5000` as many as the case says; by default three pages of them.
-fn how_many() -> usize {
-    let asked = std::env::var("UNDERSTUDY_TEST_OBJECTS").ok();
-    asked.map_or(1_200, |text| {
-        text.parse().expect("UNDERSTUDY_TEST_OBJECTS is a number")
-    })
-}
 
 /// In the order in which they are listed.
 fn part(number: usize) -> String {
@@ -83,7 +77,7 @@ async fn states(namespace: &str) -> BTreeMap<String, String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_golden_that_changes_while_it_is_read_is_cloned_as_it_was_at_one_moment() {
     // D09
-    let (count, policy) = (how_many(), plain_policy().await);
+    let (count, policy) = (MANY, plain_policy().await);
     let name = crowded(count).await;
     let before = states(&name).await;
     assert_eq!(before.len(), count);
