@@ -141,7 +141,8 @@ fn named(list: &[Value]) -> bool {
 }
 
 /// What is in the clone and in no plan of it. `made` are the objects that the clone was born with, as its lineage lists
-/// them; `manager` is whose fields are ours.
+/// them; `manager` is whose fields are ours. What came later is ours where the golden has nothing of its name any more;
+/// where it has, somebody asked for it beside what the clone was born with.
 pub fn extras<'s>(
     plan: &Plan,
     live: &'s Snapshot,
@@ -161,14 +162,18 @@ pub fn extras<'s>(
         .iter()
         .filter(|item| item.verdict == super::Verdict::ReCreate);
     let expected: BTreeSet<String> = expected.map(|item| item.id()).collect();
+    let in_golden: BTreeSet<String> = plan.items.iter().map(|item| item.id()).collect();
     let extra = live.objects.iter().filter(|object| {
         let id = id(object);
-        !planned.contains(&id) && !expected.contains(&id) && is_somebodys(object, live, policy)
+        // Of a kind that could not be listed nobody knows what the golden has.
+        let unknown = plan.unreadable.iter().any(|kind| kind.kind == kind_of(object));
+        !unknown && !planned.contains(&id) && !expected.contains(&id) && is_somebodys(object, live, policy)
     });
     extra
         .map(|object| Extra {
             object,
-            ours: made.contains(&id(object)) && is_applied(object, manager),
+            ours: is_applied(object, manager)
+                && (made.contains(&id(object)) || !in_golden.contains(&id(object))),
         })
         .collect()
 }

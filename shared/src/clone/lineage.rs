@@ -1,4 +1,4 @@
-//! What a clone was made of: for reading; no decision rests on it.
+//! What a clone was made of at birth: for reading, and for planning it again. Nothing that is refused or let in rests on it.
 
 use super::snapshot::{kind_of, name_of};
 use crate::names;

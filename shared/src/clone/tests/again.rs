@@ -62,7 +62,7 @@ fn what_was_asked_for_is_kept_and_nothing_else() {
 }
 
 #[test]
-fn only_what_the_clone_was_born_with_may_go() {
+fn only_what_a_clone_made_and_the_golden_has_no_longer_may_go() {
     let plan = shop_plan();
     let mut clone = live(&plan);
     let made: BTreeSet<String> = lineage(&plan).objects.into_keys().collect();
@@ -72,17 +72,42 @@ fn only_what_the_clone_was_born_with_may_go() {
     clone.objects.push(object(by_hand));
     let branch = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "understudy-db-app" } });
     clone.objects.push(object(branch));
+    // Came with a refresh, and was asked for by cloning once more with other flags.
+    let applied = json!([{ "manager": "understudy", "operation": "Apply" }]);
+    for (kind, name) in [("ConfigMap", "later"), ("Job", "migrate")] {
+        let version = if kind == "Job" { "batch/v1" } else { "v1" };
+        let later = json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name, "managedFields": applied } });
+        clone.objects.push(object(later));
+    }
     let mut golden = shop();
     golden
         .objects
         .retain(|object| object.metadata.name.as_deref() != Some("nightly-mail"));
     let today = planned(&golden, &spec(), &policy).unwrap();
-    let found = extras(&today, &clone, &policy, &made, "understudy");
-    let found: Vec<_> = found
-        .iter()
-        .map(|extra| (extra.object.metadata.name.as_deref().unwrap(), extra.ours))
-        .collect();
-    assert_eq!(found, [("nightly-mail", true), ("by-hand", false)]);
+    let found = |today: &Plan| {
+        let found = extras(today, &clone, &policy, &made, "understudy");
+        let found = found
+            .iter()
+            .map(|extra| (extra.object.metadata.name.clone().unwrap(), extra.ours));
+        found.collect::<Vec<_>>()
+    };
+    let expected = [
+        ("nightly-mail", true),
+        ("by-hand", false),
+        ("later", true),
+        ("migrate", false),
+    ];
+    assert_eq!(
+        found(&today),
+        expected.map(|(name, ours)| (name.to_owned(), ours))
+    );
+    // What may not be listed today is not gone.
+    let unreadable = |kind: &str| Unreadable {
+        kind: kind.to_owned(),
+        why: String::new(),
+    };
+    golden.unreadable = ["CronJob", "ConfigMap", "Job"].map(unreadable).into();
+    assert_eq!(found(&planned(&golden, &spec(), &policy).unwrap()), []);
 }
 
 #[test]
