@@ -51,7 +51,7 @@ pub async fn run(cluster: &Cluster, settings: Diff, printer: &Printer) -> Result
     planning::report(&again.plan, &again.settings, printer);
     let differences = differences(cluster, &again).await?;
     show(&again, &differences, settings.output, printer)?;
-    planning::refusals(&again.plan, &again.settings)?;
+    again.refusals()?;
     match differences.len() {
         0 => Ok(()),
         count => {

@@ -30,9 +30,9 @@ pub async fn run(cluster: &Cluster, settings: Refresh, printer: &Printer) -> Res
         drop(progress);
         let differences = diff::differences(cluster, &again).await?;
         diff::show(&again, &differences, settings.output, printer)?;
-        return planning::refusals(&again.plan, &again.settings);
+        return again.refusals();
     }
-    planning::refusals(&again.plan, &again.settings)?;
+    again.refusals()?;
     refuse_an_ending_one(&again)?;
     let target = Target::Ours(Box::new(again.namespace.clone()));
     let written = carry_out::run(
@@ -99,7 +99,7 @@ async fn prune(
     }
     for (object, _) in &others {
         printer.warn(&printable(&format!(
-            "{} is in no golden and was not made with the clone; it was left alone",
+            "{} is no part of the clone and was not made with it; it was left alone",
             diff::id(object)
         )));
     }

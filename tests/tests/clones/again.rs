@@ -204,6 +204,12 @@ async fn a_refresh_brings_the_golden_of_today_and_leaves_the_clone_its_own() {
         "{}",
         again.stderr
     );
+    // What came with a refresh goes with a refresh.
+    let maps: Api<ConfigMap> = Api::namespaced(client(User::Admin).await, &golden);
+    maps.delete("added", &Default::default()).await.unwrap();
+    developer(&["refresh", &clone]).await.done();
+    let left = developer(&["diff", &clone, "-o", "json"]).await;
+    assert_eq!(found(&left), ["extra ConfigMap/by-hand"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -300,6 +306,21 @@ async fn several_goldens_and_a_part_of_one_are_refreshed_as_they_were_cloned() {
     let maps: Api<ConfigMap> = Api::namespaced(client(User::Admin).await, &part);
     assert!(maps.get_opt("settings").await.unwrap().is_some());
     assert!(maps.get_opt("added").await.unwrap().is_none());
+
+    let mut agent = workload(
+        "DaemonSet",
+        "agent",
+        json!({ "name": "agent", "image": "agent:1" }),
+    );
+    agent["spec"].as_object_mut().unwrap().remove("serviceName");
+    create(User::Admin, &golden, "daemonsets", agent).await.unwrap();
+    let refused = developer(&["refresh", &both]).await;
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(
+        refused.stderr.contains("DaemonSet/agent: ") && refused.stderr.contains("takes another clone"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

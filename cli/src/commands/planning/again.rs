@@ -1,6 +1,6 @@
 //! Planning a clone again, from what it says of itself: whose it is, its policy, its images, its passwords.
 
-use super::{Read, read};
+use super::{Read, read, refusals};
 use crate::cluster::{Cluster, Existing, Installed, MANAGER};
 use crate::error::{Exit, Failure};
 use crate::settings::{Clone, Images, PlanOutput};
@@ -54,6 +54,16 @@ impl<'i> Again<'i> {
             settings,
             read,
             plan,
+        })
+    }
+
+    /// What is refused of it. What is part of a clone is settled at its birth, so that it cannot leave out more than that.
+    pub fn refusals(&self) -> Result<(), Failure> {
+        refusals(&self.plan, &self.settings).map_err(|failure| {
+            failure.caused_by(format!(
+                "what is part of {} was settled when it was made; to leave out more takes another clone",
+                self.plan.name()
+            ))
         })
     }
 
