@@ -1,10 +1,12 @@
-//! How fast admission is, beside an echo that does nothing on the same HTTP and TLS stack: `cargo bench --workspace`.
+//! How fast admission is, beside an echo that does nothing on the same HTTP and TLS stack, and how fast a clone is, beside a
+//! client that posts the same objects: `cargo bench --workspace`.
 //!
 //! `cargo bench --workspace -- direct overload` runs two of the parts. docs/performance.md says what each measures and what
-//! came of it. Every answer is compared with the right one: a wrong one fails the bench.
+//! came of it. What comes of it is compared with what should: anything wrong fails the bench.
 
 mod added;
 mod client;
+mod clone;
 mod cluster;
 mod direct;
 mod figures;
@@ -19,16 +21,17 @@ use anyhow::{Result, bail};
 use understudy_tests::programs;
 
 /// Every part, in the order in which they run.
-const PARTS: [&str; 5] = ["direct", "overload", "added", "start", "memory"];
+const PARTS: [&str; 6] = ["direct", "overload", "added", "start", "memory", "clone"];
 
 fn main() -> ExitCode {
     if let Some(code) = programs::dispatch() {
         return code;
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let run = match servers::role(&arguments) {
-        Some(role) => servers::serve(role),
-        None => measure(&arguments),
+    let run = match (servers::role(&arguments), clone::order(&arguments)) {
+        (Some(role), _) => servers::serve(role),
+        (_, Some(order)) => clone::post(order),
+        _ => measure(&arguments),
     };
     match run {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,19 +75,27 @@ fn measure(arguments: &[String]) -> Result<()> {
         .into_iter()
         .filter(|part| wanted(part));
     let parts: Vec<&str> = parts.collect();
-    if parts.is_empty() {
-        return Ok(());
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let cluster = cluster::Cluster::start().await?;
-        for part in parts {
-            match part {
-                "added" => added::measure(&cluster).await?,
-                "start" => start::measure(&cluster).await?,
-                _ => memory::measure(&cluster).await?,
-            }
+        if !parts.is_empty() {
+            inside(&parts).await?;
+        }
+        if wanted("clone") {
+            clone::measure().await?;
         }
         Ok(())
     })
+}
+
+/// The parts that need webhooks of the bench's own.
+async fn inside(parts: &[&str]) -> Result<()> {
+    let cluster = cluster::Cluster::start().await?;
+    for part in parts {
+        match *part {
+            "added" => added::measure(&cluster).await?,
+            "start" => start::measure(&cluster).await?,
+            _ => memory::measure(&cluster).await?,
+        }
+    }
+    Ok(())
 }
