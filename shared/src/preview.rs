@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 /// Which of the policy's databases a preview branches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -157,6 +158,12 @@ impl Preview {
             phase: labels.get(keys::PHASE).and_then(|phase| phase.parse().ok()),
             deleting: metadata.deletion_timestamp.is_some(),
         })
+    }
+
+    /// For how long it has been a preview at `now`; none while it is being created.
+    pub fn age(&self, now: Timestamp) -> Duration {
+        let age = self.created.map(|created| now.duration_since(created));
+        age.and_then(|age| age.try_into().ok()).unwrap_or_default()
     }
 
     /// The lease that counts: as written, never past the policy's maximum, else the policy's default, so that no preview

@@ -16,6 +16,7 @@ mod fan_out;
 mod fanned_out;
 mod finish;
 mod observe;
+mod pace;
 mod pods;
 mod reconcile;
 mod removal;
@@ -81,7 +82,7 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
     let cluster = cluster.metadata.uid.unwrap_or_default();
     let (environments, changed) = Environments::new();
     let context = Arc::new(Context::new(
-        client,
+        pace::considerate(client.clone()),
         installation,
         memory,
         metrics,
@@ -89,9 +90,9 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
         environments,
     ));
     let often = Duration::from_secs(settings.certificate_seconds);
-    let certificates = certificates::keep(context.client.clone(), settings.names(), often);
+    let certificates = certificates::keep(client.clone(), settings.names(), often);
     let belonging = belonging::keep(
-        context.client.clone(),
+        client,
         &settings.installed.namespace,
         &settings.configuration,
     );

@@ -3,7 +3,8 @@
 use super::environments::Environments;
 use super::error::said;
 use super::fanned_out::FannedOut;
-use super::seals::{BELIEVED, Seals};
+use super::pace;
+use super::seals::Seals;
 use crate::facts::{Live, Memory};
 use crate::metrics::Metrics;
 use crate::provider::postgres::{Admin, Postgres};
@@ -14,7 +15,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use understudy::admission::Installation;
 use understudy::holding::Turns;
@@ -128,13 +129,17 @@ impl Context {
         slots.clone()
     }
 
+    /// Between two looks at a preview when nothing changed.
+    pub fn calm(&self) -> Duration {
+        pace::calm(self.surveyed.lock().expect("no panic while held").len())
+    }
+
     /// Whether it is time to look for what came into `preview` sideways: now and then, and at once for one that was sealed
     /// before this process began.
     pub fn is_due(&self, preview: &Preview) -> bool {
+        let calm = self.calm();
         let mut surveyed = self.surveyed.lock().expect("no panic while held");
-        let fresh = surveyed
-            .get(&preview.uid)
-            .is_some_and(|at| at.elapsed() < BELIEVED);
+        let fresh = surveyed.get(&preview.uid).is_some_and(|at| at.elapsed() < calm);
         if !fresh {
             surveyed.insert(preview.uid.clone(), Instant::now());
         }

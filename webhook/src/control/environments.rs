@@ -1,5 +1,5 @@
-//! What running Pods read again at every restart: one watch on ConfigMaps and one on Secrets per sealed preview, metadata
-//! only. When something changes, the preview's Pods are looked at again, with what they read now.
+//! What running Pods read again at every restart: one watch on ConfigMaps and one on Secrets per sealed preview whose Pods
+//! read any, metadata only. When something changes, the preview's Pods are looked at again, with what they read now.
 
 use super::context::Context;
 use futures::{Stream, StreamExt, stream};

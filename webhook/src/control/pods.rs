@@ -25,6 +25,8 @@ pub struct Found {
     pub unready: usize,
     /// Held, or replaced just now: worth another look soon.
     pub waiting: usize,
+    /// Something is read from a ConfigMap or Secret.
+    pub reads: bool,
     /// Something that a Pod reads could not be read.
     pub unread: bool,
     /// Replaced just now, to be reviewed.
@@ -71,13 +73,10 @@ pub async fn attend(
     for pod in &pods {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let without = context.memory.facts(Some(preview.clone()), Default::default());
+        let needed = needs(&holding::creation(pod));
+        found.reads |= !needed.is_empty();
         let sources = match holding::needs_sources(pod, in_force, &without) {
-            true => {
-                context
-                    .live
-                    .read(&preview.name, needs(&holding::creation(pod)))
-                    .await
-            }
+            true => context.live.read(&preview.name, needed).await,
             false => Default::default(),
         };
         found.unread |= reread && sources.values().any(|fact| *fact == Fact::Unknown);

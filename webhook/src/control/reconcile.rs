@@ -3,14 +3,14 @@
 use super::context::Context;
 use super::error::{Error, failed};
 use super::status::Status;
-use super::{adoption, branches, fan_out, finish, observe, pods, routes, seal, status, survey};
+use super::{adoption, branches, fan_out, finish, observe, pace, pods, routes, seal, status, survey};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, Pod, ResourceQuota};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::core::{PartialObjectMeta, Resource};
-use kube::runtime::controller::Action;
+use kube::runtime::controller::{self, Action};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Config;
 use kube::runtime::{Controller, WatchStreamExt, watcher};
@@ -25,12 +25,8 @@ use understudy::phase::Observed;
 use understudy::policy::{PreviewPolicy, PreviewPolicySpec, policy_name};
 use understudy::preview::Preview;
 
-/// Between two looks when nothing changed; time passes without an event, and a missed event heals.
-const CALM: Duration = Duration::from_secs(30);
 /// Between two reviews of what was in an adopted namespace before.
 const REVIEWED_AGAIN: Duration = Duration::from_secs(10);
-/// Between two looks while something is on its way.
-const BUSY: Duration = Duration::from_millis(500);
 
 /// Reconciles until the process ends.
 pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Namespace>>) {
@@ -42,7 +38,8 @@ pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Nam
     let controller = Controller::new(
         namespaces,
         Config::default().labels(&format!("{}=true", keys::PREVIEW)),
-    );
+    )
+    .with_config(controller::Config::default().concurrency(pace::ATTENDED));
     let previews = controller.store();
     let under_policy = move |policy: PreviewPolicy| {
         let name = policy.metadata.name.unwrap_or_default();
@@ -66,6 +63,10 @@ pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Nam
         .watches_stream(
             watcher(Api::<PartialObjectMeta<Pod>>::all(client.clone()), Config::default()).default_backoff().touched_objects(),
             |pod: PartialObjectMeta<Pod>| pod.metadata.namespace.map(|name| ObjectRef::new(&name)),
+        )
+        .watches_stream(
+            watcher(Api::<PartialObjectMeta<Ingress>>::all(client.clone()), Config::default()).default_backoff().touched_objects(),
+            |ingress: PartialObjectMeta<Ingress>| ingress.metadata.namespace.map(|name| ObjectRef::new(&name)),
         )
         .reconcile_on(changed)
         .run(reconcile, on_error, context)
@@ -99,7 +100,7 @@ fn doubt<K>(
 
 fn on_error(namespace: Arc<Namespace>, error: &Error, _: Arc<Context>) -> Action {
     tracing::warn!(namespace = namespace.metadata.name, %error, "will try again");
-    Action::requeue(BUSY)
+    Action::requeue(pace::BUSY)
 }
 
 async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<Action, Error> {
@@ -124,20 +125,21 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
         context.forget(&name, &preview.uid);
         return finish::after_deletion(&context, &preview, policy).await;
     }
+    let now = Timestamp::now();
+    let busy = pace::busy(preview.age(now));
     if policy.is_some_and(PreviewPolicySpec::only_observes) {
         context.environments.forget(&name);
         observe::observe(&context, &preview).await?;
-        return Ok(Action::requeue(CALM));
+        return Ok(Action::requeue(context.calm()));
     }
     if adoption::mend(&context, &preview).await? {
-        return Ok(Action::requeue(BUSY));
+        return Ok(Action::requeue(busy));
     }
     if let Some(policy) = policy
         && observe::enforce(&context, &preview, policy).await?
     {
-        return Ok(Action::requeue(BUSY));
+        return Ok(Action::requeue(busy));
     }
-    let now = Timestamp::now();
     let lease = preview.lease_under(policy);
     if lease.is_some_and(|lease| lease.is_over(now)) {
         if !preview.destroyed_at_end {
@@ -159,25 +161,38 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
             },
         )
         .await?;
-        return Ok(Action::requeue(CALM));
+        return Ok(Action::requeue(context.calm()));
     };
-    let action = keep(&context, &preview, policy).await?;
+    let next = match keep(&context, &preview, policy).await? {
+        Look::Calm => context.calm(),
+        Look::Busy => busy,
+        Look::Unsealed => pace::unsealed(preview.age(now)),
+        Look::Unfit => REVIEWED_AGAIN,
+    };
     Ok(match lease {
         // Wake up at the end of the lease, whatever happens before.
         Some(lease) => {
             let left = Duration::try_from(lease.expires_at.duration_since(now)).unwrap_or_default();
-            Action::requeue(action.min(left.max(Duration::from_millis(10))))
+            Action::requeue(next.min(left.max(Duration::from_millis(10))))
         }
-        None => Action::requeue(action),
+        None => Action::requeue(next),
     })
 }
 
-/// Seal, branches, Pods, status; returns when to look again.
-async fn keep(
-    context: &Arc<Context>,
-    preview: &Preview,
-    policy: &PreviewPolicySpec,
-) -> Result<Duration, Error> {
+/// What was found, which says when to look again.
+enum Look {
+    /// Everything is where it should be.
+    Calm,
+    /// Something is on its way.
+    Busy,
+    /// The guardrails are on their way.
+    Unsealed,
+    /// What was there before waits for somebody to mend it.
+    Unfit,
+}
+
+/// Seal, branches, Pods, status.
+async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicySpec) -> Result<Look, Error> {
     let sealed = match seal::seal(context, preview, policy).await {
         Ok(sealed) => sealed,
         Err(error) => {
@@ -209,7 +224,7 @@ async fn keep(
             },
         )
         .await?;
-        return Ok(BUSY);
+        return Ok(Look::Busy);
     }
     if let Some(hash) = &sealed
         && preview.sealed.as_ref() != Some(hash)
@@ -238,7 +253,7 @@ async fn keep(
                     },
                 )
                 .await?;
-                return Ok(if unfit { REVIEWED_AGAIN } else { BUSY });
+                return Ok(if unfit { Look::Unfit } else { Look::Busy });
             }
         }
         if preview.sealed.is_none() && !preview.adopted {
@@ -272,7 +287,6 @@ async fn keep(
             survey::close_what_opens(context, &preview).await?;
         }
         fan_out::keep(context, &preview, policy, due).await?;
-        context.environments.watch(context, &preview);
         preview.branches = branches::ensure(context, &preview, policy).await?;
     }
     let reread = context.environments.take(&preview.name);
@@ -281,6 +295,9 @@ async fn keep(
         context.environments.mark(&preview.name);
     }
     let found = attended?;
+    if found.reads && sealed.is_some() {
+        context.environments.watch(context, &preview);
+    }
     let observed = Observed {
         sealed: sealed.is_some(),
         unready_branches: preview.unready(policy).len(),
@@ -297,8 +314,11 @@ async fn keep(
         seal: sealed,
     };
     status::write(context, &preview, &status).await?;
-    let settled = observed.sealed && observed.unready_branches == 0 && found.waiting == 0;
-    Ok(if settled { CALM } else { BUSY })
+    if !observed.sealed {
+        return Ok(Look::Unsealed);
+    }
+    let settled = observed.unready_branches == 0 && found.waiting == 0;
+    Ok(if settled { Look::Calm } else { Look::Busy })
 }
 
 /// How what was in a namespace before stands against the rules.

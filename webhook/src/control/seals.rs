@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a seal that was found as written is believed without another look; a change of any guardrail ends it at once.
-pub const BELIEVED: Duration = Duration::from_secs(300);
+const BELIEVED: Duration = Duration::from_secs(300);
 
 /// The seals by namespace.
 #[derive(Debug, Default)]
