@@ -7,7 +7,7 @@ use understudy_tests::testbed::{NAMESPACE, Role, User, eventually};
 
 use crate::mode::{Mode, turn};
 use crate::stage::{
-    self, Call, SOON, assert_refused, client, core, group, make_pod, namespace, pod, refusal,
+    self, Call, SOON, assert_refused, client, core, group, make_pod, namespace, own, pod, refusal,
 };
 
 const OBJECTS: &str = "failed calling webhook \"objects.understudy.dev\"";
@@ -110,6 +110,31 @@ async fn creation_in_a_preview_waits_with_the_cause() {
     // What the machinery writes all the time does not.
     let leases = group("coordination.k8s.io", &preview, "leases");
     Call::post(leases, lease("new")).by(&developer).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guardrails_are_put_in_place_while_admission_is_away() {
+    let _turn = turn(Mode::Down).await;
+    let (preview, controller) = (stage::preview().await, own(Role::Control).await);
+    let policies = group("networking.k8s.io", &preview, "networkpolicies");
+    let closed = |labels: Value| {
+        json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": { "name": "closed", "labels": labels }, "spec": { "podSelector": {} } })
+    };
+    let guardrail = closed(json!({ keys::GUARDRAIL: "closed" }));
+    let other = Call::post(&policies, closed(json!({ "app": "web" })));
+    assert!(refusal(other.by(&controller).await).contains(OBJECTS));
+    Call::post(&policies, guardrail.clone())
+        .by(&controller)
+        .await
+        .unwrap();
+    Call::delete(format!("{policies}/closed"))
+        .by(&controller)
+        .await
+        .unwrap();
+    // The label alone lets nobody in.
+    let developer = client(User::Developer).await;
+    assert!(Call::post(&policies, guardrail).by(&developer).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
