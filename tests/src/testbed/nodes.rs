@@ -44,10 +44,10 @@ fn resource_of(types: &TypeMeta) -> ApiResource {
     ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk(group, version, &types.kind))
 }
 
-/// Creates nodes that have room for hundreds of Pods.
+/// Creates nodes that have room for thousands of Pods.
 pub async fn create(admin: &Client, count: u16) -> Result<()> {
     let nodes: Api<Node> = Api::all(admin.clone());
-    let room = json!({"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "1000"});
+    let room = json!({"cpu": "1000", "memory": "4Ti", "ephemeral-storage": "16Ti", "pods": "10000"});
     try_join_all((1..=count).map(|number| {
         let (nodes, name) = (nodes.clone(), format!("node-{number}"));
         let node = json!({

@@ -2,6 +2,7 @@
 //! for another number.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -127,50 +128,64 @@ async fn a_crowd_of_previews_comes_through_three_restarts_reviewed_and_sealed() 
     let (early, watching) = watch_bindings(admin.clone());
 
     // Pods are made by an administrator: the rights of a creator come with the seal.
+    let joined = Arc::new(AtomicUsize::new(0));
     let crowd = {
         let admin = admin.clone();
+        let joined = joined.clone();
         tokio::spawn(async move {
             let joining = stream::iter(0..previews).map(|number| {
                 let admin = admin.clone();
-                async move { join(&admin, number).await.with_context(|| name(number)) }
+                let joined = &joined;
+                async move {
+                    join(&admin, number).await.with_context(|| name(number))?;
+                    joined.fetch_add(1, Ordering::Relaxed);
+                    anyhow::Ok(())
+                }
             });
             joining.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await
         })
     };
-    for _ in 0..3 {
+    for quarter in 1..=3 {
+        eventually(settled, "a quarter more of the crowd has joined", || async {
+            let (so_far, wanted) = (joined.load(Ordering::Relaxed), previews * quarter / 4);
+            let over = crowd.is_finished();
+            ensure!(so_far >= wanted || over, "{so_far} of {wanted}");
+            anyhow::Ok(())
+        })
+        .await
+        .unwrap();
         serving = serving.replaced(bed, &service, async || ()).await;
     }
     crowd.await.unwrap().expect("none failed");
 
-    let pods: Api<Pod> = Api::all(admin);
-    eventually(settled, "every Pod is let go", || async {
-        let found = pods.list(&ListParams::default()).await?.items;
-        let crowd: Vec<_> = found
+    let namespaces: Api<Namespace> = Api::all(admin.clone());
+    let unready = format!("{}=true,{}!=Ready", keys::PREVIEW, keys::PHASE);
+    let unready = ListParams::default().labels(&unready).limit(500);
+    eventually(settled, "every preview is ready", || async {
+        let found = namespaces.list_metadata(&unready).await?.items;
+        let crowd = found
             .iter()
-            .filter(|pod| pod.namespace().is_some_and(|name| name.starts_with("crowd-")))
-            .collect();
-        let held = crowd
-            .iter()
-            .filter(|pod| {
-                pod.spec
-                    .as_ref()
-                    .is_some_and(|spec| spec.scheduling_gates.is_some())
-            })
-            .count();
-        let unreviewed = crowd
-            .iter()
-            .filter(|pod| !pod.annotations().contains_key(keys::REVIEWED))
-            .count();
-        ensure!(unreviewed == 0, "{unreviewed} were never reviewed");
-        ensure!(
-            crowd.len() == previews && held == 0,
-            "{held} of {} are held",
-            crowd.len()
-        );
-        Ok::<_, anyhow::Error>(())
+            .filter(|preview| preview.name_any().starts_with("crowd-"));
+        let count = crowd.count();
+        ensure!(count == 0, "{count} are not, or more");
+        anyhow::Ok(())
     })
     .await
     .unwrap();
+    let pods = Api::<Pod>::all(admin).list(&ListParams::default()).await.unwrap();
+    let of_crowd = |pod: &&Pod| pod.namespace().is_some_and(|name| name.starts_with("crowd-"));
+    let crowd: Vec<&Pod> = pods.items.iter().filter(of_crowd).collect();
+    let held = |pod: &&&Pod| {
+        let spec = pod.spec.as_ref();
+        spec.is_some_and(|spec| spec.scheduling_gates.is_some())
+    };
+    let unreviewed = |pod: &&&Pod| !pod.annotations().contains_key(keys::REVIEWED);
+    let counts = (
+        crowd.len(),
+        crowd.iter().filter(held).count(),
+        crowd.iter().filter(unreviewed).count(),
+    );
+    assert_eq!(counts, (previews, 0, 0), "Pods, held, unreviewed");
     assert!(!watching.is_finished(), "the watch broke off");
     watching.abort();
     assert_eq!(*early.lock().unwrap(), BTreeSet::new(), "bound before the seal");
