@@ -365,6 +365,9 @@ fn every_fault_and_attack_has_a_test_or_a_reason_why_not() {
     let ids = ids
         .into_iter()
         .flat_map(|(group, last)| (1..=last).map(move |number| format!("{group}{number:02}")));
+    // The other cases of these groups are of capabilities that are not there yet.
+    let clones = [1, 2, 3, 5, 9, 10, 14, 15].map(|number| format!("D{number:02}"));
+    let ids = ids.chain(clones);
     let (mut missing, mut idle) = (Vec::new(), Vec::new());
     for id in ids {
         match (named.contains(id.as_str()), excused(&id)) {
