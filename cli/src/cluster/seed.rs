@@ -47,8 +47,11 @@ impl Cluster {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 409 => match self.seed(namespace).await? {
                 Some(kept) if kept == *seed => Ok(()),
-                _ => Err(Failure::new(Exit::Taken, WHAT)
+                Some(_) => Err(Failure::new(Exit::Taken, WHAT)
                     .caused_by(format!("somebody else is making {namespace} at the same time"))),
+                None => Err(Failure::new(Exit::NoRights, WHAT)
+                    .caused_by(format!("{namespace} keeps one already, and you may not read it"))
+                    .hint(format!("kubectl auth can-i get secrets --namespace {namespace}"))),
             },
             Err(error) => Err(explain(WHAT, &error)),
         }
