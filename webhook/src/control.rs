@@ -91,11 +91,7 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
     ));
     let often = Duration::from_secs(settings.certificate_seconds);
     let certificates = certificates::keep(client.clone(), settings.names(), often);
-    let belonging = belonging::keep(
-        client,
-        &settings.installed.namespace,
-        &settings.configuration,
-    );
+    let belonging = belonging::keep(client, &settings.installed.namespace, &settings.configuration);
     let sweeping = sweep::keep(context.clone(), Duration::from_secs(settings.sweep_seconds));
     let result = tokio::select! {
         () = reconcile::run(context, changed) => Ok(()),
