@@ -262,16 +262,12 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
         // Before any Pod starts: a kubelet that finds no Secret to pull with waits long before it looks again.
         fan_out::keep(context, &preview, policy, true).await?;
         preview.sealed = Some(hash.clone());
-        let observed = Observed {
-            sealed: true,
-            ..Observed::default()
-        };
+        // No word on its phase: branches and Pods have not been looked at.
         let seal = Some(hash.clone());
         status::write(
             context,
             &preview,
             &Status {
-                observed,
                 seal,
                 ..Status::default()
             },
