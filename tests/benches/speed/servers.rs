@@ -128,7 +128,8 @@ impl Answer for Echo {
     }
 }
 
-fn tls(directory: &Path) -> Result<ServerConfig> {
+/// The certificate in `directory`.
+pub fn tls(directory: &Path) -> Result<ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let certificate = CertificateDer::from_pem_file(directory.join("tls.crt"))?;
     let key = PrivateKeyDer::from_pem_file(directory.join("tls.key"))?;

@@ -1,8 +1,9 @@
 //! How many requests somebody sends: a proxy to the API server that counts them. Never in the way of what is timed.
 //!
-//! It speaks plain HTTP and passes everybody's own credentials on over TLS.
+//! It passes everybody's own credentials on; kubectl gives them over TLS alone.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +20,10 @@ use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use understudy_tests::testbed::TestBed;
+
+use crate::servers::{certify, tls};
 
 /// Requests by their methods.
 pub type Counts = BTreeMap<String, usize>;
@@ -27,6 +31,7 @@ pub type Counts = BTreeMap<String, usize>;
 /// A proxy; it ends with this value.
 pub struct Counter {
     address: String,
+    directory: tempfile::TempDir,
     counts: Arc<Mutex<Counts>>,
     task: JoinHandle<()>,
 }
@@ -46,18 +51,29 @@ impl Counter {
         config.default_retry = false;
         let server = Client::try_from(config)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = format!("http://{}", listener.local_addr()?);
+        let address = format!("https://{}", listener.local_addr()?);
+        let directory = tempfile::tempdir()?;
+        let authority = certify(directory.path(), Ipv4Addr::LOCALHOST)?;
+        std::fs::write(directory.path().join("ca.crt"), authority)?;
+        let mut config = tls(directory.path())?;
+        config.alpn_protocols.clear();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let counts: Arc<Mutex<Counts>> = Arc::default();
         let counted = counts.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (server, counted) = (server.clone(), counted.clone());
+                let (server, counted, acceptor) = (server.clone(), counted.clone(), acceptor.clone());
                 let service = service_fn(move |request| pass(request, server.clone(), counted.clone()));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(async move {
+                    let stream = TokioIo::new(acceptor.accept(stream).await?);
+                    http1::Builder::new().serve_connection(stream, service).await?;
+                    anyhow::Ok(())
+                });
             }
         });
         Ok(Counter {
             address,
+            directory,
             counts,
             task,
         })
@@ -66,8 +82,14 @@ impl Counter {
     /// A copy of this kubeconfig that leads through here.
     pub fn before(&self, bed: &TestBed, kubeconfig: &Path) -> Result<PathBuf> {
         let text = std::fs::read_to_string(kubeconfig)?;
+        let text = text.replace(&bed.server(), &self.address);
+        let authority = self.directory.path().join("ca.crt");
+        let text = text.replace(
+            &bed.ca_file().display().to_string(),
+            &authority.display().to_string(),
+        );
         let through = kubeconfig.with_extension("counted");
-        std::fs::write(&through, text.replace(&bed.server(), &self.address))?;
+        std::fs::write(&through, text)?;
         Ok(through)
     }
 
