@@ -2,6 +2,7 @@
 //! for another number.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,8 +12,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{ListParams, PostParams};
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use understudy::keys;
@@ -25,6 +28,8 @@ use crate::rollout::Replica;
 const PREVIEWS: usize = 500;
 /// Requests of the crowd under way at once.
 const AT_ONCE: usize = 24;
+/// How often one request may meet a connection that is being closed.
+const CUT_OFF: usize = 3;
 /// On a busy machine with two cores.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -40,22 +45,36 @@ fn name(number: usize) -> String {
     format!("crowd-{number}")
 }
 
+/// Makes `object`, once. A connection that the API server closes as idle just when it is taken for a request says nothing of
+/// admission: the request is sent again, and may have been carried out.
+async fn made<K>(api: &Api<K>, object: &K) -> kube::Result<()>
+where
+    K: Clone + Debug + Serialize + DeserializeOwned,
+{
+    let mut cut_off = 0;
+    loop {
+        match api.create(&PostParams::default(), object).await {
+            Err(kube::Error::Service(_)) if cut_off < CUT_OFF => cut_off += 1,
+            Err(kube::Error::Api(status)) if cut_off > 0 && status.is_already_exists() => return Ok(()),
+            answer => return answer.map(|_| ()),
+        }
+    }
+}
+
 /// Makes a preview and at once a Pod in it. What is refused for now is tried again, as whoever makes Pods does; an admission
 /// that fails is an error.
 async fn join(client: &Client, number: usize) -> Result<()> {
     let name = name(number);
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let preview = json!({ "metadata": { "name": name, "labels": { keys::PREVIEW: "true" } } });
-    let preview = serde_json::from_value(preview)?;
-    namespaces
-        .create(&PostParams::default(), &preview)
+    made(&namespaces, &serde_json::from_value(preview)?)
         .await
         .context("the namespace")?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), &name);
     let pod = json!({ "metadata": { "name": "web" }, "spec": { "containers": [{ "name": "web", "image": "registry.example.com/web:1" }] } });
     let pod: Pod = serde_json::from_value(pod)?;
-    let made = eventually(PATIENCE, "the Pod is taken", || async {
-        match pods.create(&PostParams::default(), &pod).await {
+    let taken = eventually(PATIENCE, "the Pod is taken", || async {
+        match made(&pods, &pod).await {
             Err(kube::Error::Api(status))
                 if status.message.contains("service account")
                     || status.message.contains("environment-unresolved: ") =>
@@ -65,7 +84,7 @@ async fn join(client: &Client, number: usize) -> Result<()> {
             answer => Ok(answer),
         }
     });
-    made.await?.context("the Pod")?;
+    taken.await?.context("the Pod")?;
     Ok(())
 }
 
@@ -75,13 +94,12 @@ fn watch_bindings(admin: Client) -> (Arc<Mutex<BTreeSet<String>>>, JoinHandle<Re
     let early = Arc::new(Mutex::new(BTreeSet::new()));
     let found = early.clone();
     let watching = tokio::spawn(async move {
-        let mut events = std::pin::pin!(watcher(
-            Api::<Pod>::all(admin.clone()),
-            watcher::Config::default()
-        ));
+        let pods = watcher(Api::<Pod>::all(admin.clone()), watcher::Config::default());
+        let mut events = std::pin::pin!(pods.default_backoff());
         let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(admin);
-        while let Some(event) = events.try_next().await? {
-            let (watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) = event else {
+        while let Some(event) = events.next().await {
+            // After an error it begins anew with everything that is there.
+            let Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) = event else {
                 continue;
             };
             let bound = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
@@ -89,12 +107,11 @@ fn watch_bindings(admin: Client) -> (Arc<Mutex<BTreeSet<String>>>, JoinHandle<Re
             if !bound || !namespace.starts_with("crowd-") {
                 continue;
             }
-            let sealed = namespaces
-                .get(&namespace)
-                .await?
-                .annotations()
-                .contains_key(keys::GUARDRAILS);
-            if !sealed {
+            let preview = match namespaces.get(&namespace).await {
+                Err(kube::Error::Service(_)) => namespaces.get(&namespace).await?,
+                answer => answer?,
+            };
+            if !preview.annotations().contains_key(keys::GUARDRAILS) {
                 found.lock().expect("no panic while held").insert(namespace);
             }
         }
