@@ -40,11 +40,10 @@ mod spec;
 mod survey;
 mod templates;
 mod traces;
-mod url;
 mod variables;
 mod verdict;
 
-pub use compare::{Extra, FieldChange, changes, extras};
+pub use compare::{Extra, FieldChange, changes, extras, stays_headless};
 pub use credentials::Seed;
 pub use given::{GivenSecret, InvalidSecret};
 pub use image::{ImageOverride, InvalidImage};
@@ -59,7 +58,6 @@ pub use selection::{InvalidPattern, InvalidSelector, Pattern, Selection, selecto
 pub use snapshot::{Snapshot, Unreadable, kind_of, name_of};
 pub use spec::{CloneSpec, Rules};
 pub use traces::Traces;
-pub use url::GatewayName;
 pub use variables::{Decided, InvalidVariable, PlannedVariable, VariableOverride};
 pub use verdict::{Item, Verdict, Wave};
 

@@ -25,5 +25,6 @@ pub mod protected;
 pub mod quantity;
 pub mod reason;
 pub mod rights;
+pub mod routes;
 pub mod services;
 pub mod violation;

@@ -2,7 +2,7 @@
 
 use super::write::MANAGER;
 use super::{Cluster, PARALLEL, Resources, explain};
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::web::spread;
 use futures::{StreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
+use understudy::clone::stays_headless;
 
 /// What applying an object did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -74,8 +75,7 @@ impl Cluster {
         let namespace = object.metadata.namespace.clone().unwrap_or_default();
         let what = format!("cannot apply {}/{name} in {namespace}", types.kind);
         let Some(resource) = resources.get(&(types.api_version.clone(), types.kind.clone())) else {
-            return Err(Failure::new(crate::error::Exit::Failed, what)
-                .caused_by("the server does not serve its kind"));
+            return Err(Failure::new(Exit::Failed, what).caused_by("the server does not serve its kind"));
         };
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, resource);
         // Forced: what somebody else set on a clone of ours gives way to the plan, or running again would not converge.
@@ -84,12 +84,23 @@ impl Cluster {
         let mut pause = Duration::from_millis(100);
         loop {
             match api.patch(&name, &params, &Patch::Apply(object)).await {
+                Ok(applied) if stays_headless(&applied, object) => {
+                    return Err(made_again(object, resource).caused_by(
+                        "it has no address (clusterIP: None), and the API server gives it none while it is there",
+                    ));
+                }
                 Ok(applied) => return Ok(outcome(known.get(&(types.kind, name)), &applied.metadata)),
                 Err(error) if passes(&error) && Instant::now() < deadline => {
                     sleep(spread(pause)).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                 }
-                Err(error) if is_fixed(&error) => return Err(made_again(&error, object, resource)),
+                Err(error) if is_fixed(&error) => {
+                    let failure = made_again(object, resource);
+                    return Err(Failure {
+                        hint: failure.hint,
+                        ..explain(failure.what, &error)
+                    });
+                }
                 Err(error) => return Err(explain(what, &error)),
             }
         }
@@ -118,7 +129,7 @@ fn is_fixed(error: &kube::Error) -> bool {
 }
 
 /// What to do where that is so.
-fn made_again(error: &kube::Error, object: &DynamicObject, resource: &ApiResource) -> Failure {
+fn made_again(object: &DynamicObject, resource: &ApiResource) -> Failure {
     let name = object.metadata.name.as_deref().unwrap_or_default();
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
     let what = format!(
@@ -130,7 +141,7 @@ fn made_again(error: &kube::Error, object: &DynamicObject, resource: &ApiResourc
         group if group.contains('.') => format!("{kind}.{group}"),
         _ => kind,
     };
-    explain(what, error).hint(format!("kubectl delete {kind} {name} --namespace {namespace}"))
+    Failure::new(Exit::Refused, what).hint(format!("kubectl delete {kind} {name} --namespace {namespace}"))
 }
 
 /// Trouble that goes away by itself.
@@ -211,7 +222,7 @@ mod tests {
             let object =
                 serde_json::from_value(serde_json::json!({ "metadata": { "name": "x", "namespace": "p" } }));
             let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
-            made_again(&invalid("field is immutable"), &object.unwrap(), &resource).hint
+            made_again(&object.unwrap(), &resource).hint
         };
         let command = |kind: &str| Some(format!("kubectl delete {kind} x --namespace p"));
         assert_eq!(hint("apps", "StatefulSet"), command("statefulset"));

@@ -5,7 +5,6 @@ use crate::error::{Exit, Failure};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod, Secret};
-use k8s_openapi::api::networking::v1::Ingress;
 use kube::Resource;
 use kube::api::{Api, ListParams};
 use kube::core::{DynamicObject, TypeMeta};
@@ -48,8 +47,6 @@ pub struct Workloads {
     pub stateful_sets: Vec<StatefulSet>,
     /// Its Pods.
     pub pods: Vec<Pod>,
-    /// Hosts of its Ingresses, as URLs.
-    pub urls: Vec<String>,
     /// Warnings about any of them, the newest last.
     pub warnings: Vec<Event>,
 }
@@ -313,19 +310,17 @@ impl Cluster {
     pub async fn workloads(&self, namespace: &str) -> Result<Workloads, Failure> {
         let (client, params) = (self.client.clone(), ListParams::default());
         let warnings = params.clone().fields("type=Warning");
-        let (deployments, sets, pods, events, ingresses) = (
+        let (deployments, sets, pods, events) = (
             Api::<Deployment>::namespaced(client.clone(), namespace),
             Api::<StatefulSet>::namespaced(client.clone(), namespace),
             Api::<Pod>::namespaced(client.clone(), namespace),
-            Api::<Event>::namespaced(client.clone(), namespace),
-            Api::<Ingress>::namespaced(client, namespace),
+            Api::<Event>::namespaced(client, namespace),
         );
-        let (deployments, stateful_sets, pods, warnings, ingresses) = futures::join!(
+        let (deployments, stateful_sets, pods, warnings) = futures::join!(
             deployments.list(&params),
             sets.list(&params),
             pods.list(&params),
-            events.list(&warnings),
-            ingresses.list(&params)
+            events.list(&warnings)
         );
         let what = |kind: &str| format!("cannot read the {kind} of {namespace}");
         Ok(Workloads {
@@ -336,9 +331,6 @@ impl Cluster {
                 .map_err(|error| explain(what("StatefulSets"), &error))?
                 .items,
             pods: pods.map_err(|error| explain(what("Pods"), &error))?.items,
-            urls: ingresses
-                .map(|list| list.items.iter().flat_map(urls).collect())
-                .unwrap_or_default(),
             // Events only make an explanation better.
             warnings: warnings.map(|list| list.items).unwrap_or_default(),
         })
@@ -388,22 +380,6 @@ async fn pages(api: &Api<DynamicObject>) -> Result<Vec<DynamicObject>, kube::Err
             Err(error) => return Err(error),
         }
     }
-}
-
-/// Where the hosts of `ingress` are reached.
-fn urls(ingress: &Ingress) -> Vec<String> {
-    let Some(spec) = &ingress.spec else {
-        return Vec::new();
-    };
-    let tls = spec
-        .tls
-        .iter()
-        .flatten()
-        .flat_map(|tls| tls.hosts.iter().flatten());
-    let secure: Vec<&String> = tls.collect();
-    let hosts = spec.rules.iter().flatten().filter_map(|rule| rule.host.as_ref());
-    let scheme = |host| if secure.contains(&host) { "https" } else { "http" };
-    hosts.map(|host| format!("{}://{host}", scheme(host))).collect()
 }
 
 /// Every resource of `group`, in the version that the server prefers of those that serve it: not each is there in the group's

@@ -120,7 +120,7 @@ async fn prepare(
             planning::refusals(&plan, settings)?;
         }
     }
-    let gateways = cluster.gateways(&plan.gateways(), &read.resources).await;
+    let gateways = cluster.gateways(&plan.gateways()).await;
     Ok(Prepared {
         url: plan.url(&gateways),
         plan,

@@ -19,14 +19,15 @@ use understudy::violation::printable;
 pub async fn run(cluster: &Cluster, name: &str, output: Output, printer: &Printer) -> Result<(), Failure> {
     let existing = cluster.preview(name).await?;
     // Whoever may read the namespace may not always read what is in it.
-    let (workloads, unreadable) = match cluster.workloads(name).await {
+    let (workloads, urls) = futures::join!(cluster.workloads(name), cluster.urls(name));
+    let (workloads, unreadable) = match workloads {
         Ok(workloads) => (workloads, None),
         Err(failure) => (Workloads::default(), Some(failure)),
     };
     let standings = standings(&existing.preview, &workloads);
     match output {
         Output::Table => {
-            data(printer, &text(&existing, &workloads.urls, &standings))?;
+            data(printer, &text(&existing, &urls, &standings))?;
             if let Some(failure) = unreadable {
                 printer.warn(&format!("{}: {}", failure.what, failure.causes.join("; ")));
             }
@@ -41,7 +42,7 @@ pub async fn run(cluster: &Cluster, name: &str, output: Output, printer: &Printe
                 .iter()
                 .map(|s| json!({ "workload": s.id, "ready": s.ready, "wanted": s.wanted, "why": s.why }));
             if document["url"].is_null() {
-                document["url"] = json!(workloads.urls.first());
+                document["url"] = json!(urls.first());
             }
             document["workloads"] = running.collect();
             document["lineage"] = annotation(&existing.namespace, keys::LINEAGE)
@@ -65,15 +66,11 @@ fn text(existing: &Existing, urls: &[String], standings: &[Standing]) -> String 
     let mut known =
         |title: &'static str, value: Option<String>| lines.extend(value.map(|value| (title, value)));
     known("Message", annotation(namespace, keys::MESSAGE).map(str::to_owned));
-    known(
-        "URL",
-        annotation(namespace, keys::URL)
-            .map(str::to_owned)
-            .or_else(|| urls.first().cloned()),
-    );
-    urls.iter()
-        .skip(1)
-        .for_each(|url| known("Also at", Some(url.clone())));
+    let noted = annotation(namespace, keys::URL).map(str::to_owned);
+    let url = noted.or_else(|| urls.first().cloned());
+    let others = urls.iter().filter(|other| Some(*other) != url.as_ref());
+    known("URL", url.clone());
+    others.for_each(|other| known("Also at", Some(other.clone())));
     known("Owner", preview.owner.clone());
     known(
         "Made by",

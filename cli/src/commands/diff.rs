@@ -15,7 +15,7 @@ use kube::core::DynamicObject;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use understudy::clone::{FieldChange, Wave, changes, extras, kind_of, name_of};
+use understudy::clone::{FieldChange, Wave, changes, extras, kind_of, name_of, stays_headless};
 use understudy::violation::printable;
 
 /// How an object differs.
@@ -118,6 +118,9 @@ async fn compare(
     let Some(live) = again.live.objects.iter().find(same) else {
         return Ok(difference(Change::Missing, Vec::new(), false));
     };
+    if stays_headless(live, planned) {
+        return Ok(difference(Change::Changed, Vec::new(), true));
+    }
     Ok(match cluster.rehearse(planned, &again.read.resources).await? {
         Rehearsal::WouldBe(would_be) => match changes(live, &would_be) {
             fields if fields.is_empty() => None,

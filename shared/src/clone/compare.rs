@@ -59,6 +59,16 @@ pub fn changes(live: &DynamicObject, would_be: &DynamicObject) -> Vec<FieldChang
     found
 }
 
+/// Whether `live`, a Service without an address, is to have one as `planned`: the API server keeps what was allocated, `None`
+/// too, and says nothing of it.
+/// Source: <https://github.com/kubernetes/kubernetes/blob/master/pkg/registry/core/service/storage/alloc.go>, and
+/// `patchAllocatedValues` beside it.
+pub fn stays_headless(live: &DynamicObject, planned: &DynamicObject) -> bool {
+    let is_headless = |object: &DynamicObject| object.data["spec"]["clusterIP"] == "None";
+    let has_none = planned.data["spec"]["type"] == "ExternalName";
+    kind_of(live) == "Service" && is_headless(live) && !is_headless(planned) && !has_none
+}
+
 /// Whether a program reads what stands there: connection strings and tokens may be among it.
 fn is_content(path: &str) -> bool {
     let places = [".env", ".args", ".command"];

@@ -22,10 +22,12 @@ use super::verdict::{Item, Verdict, Wave};
 use super::{namespace, own, review};
 use crate::lease::{self, Lease};
 use crate::names;
+use crate::routes::{GatewayName, Routes};
 use items::Planner;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::DynamicObject;
+use std::collections::BTreeSet;
 
 /// What a clone consists of.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +68,21 @@ impl Plan {
         let made = self.items.iter().filter_map(|item| item.made.as_ref());
         made.filter(move |(when, _)| *when == wave)
             .map(|(_, object)| object.as_ref())
+    }
+
+    /// The Gateways whose listeners decide by which scheme the main host is reached.
+    pub fn gateways(&self) -> BTreeSet<GatewayName> {
+        let main = self.hosts.first();
+        main.map_or_else(BTreeSet::new, |main| self.routes().gateways(main))
+    }
+
+    /// Where a reviewer clicks; `gateways` are those that could be read.
+    pub fn url(&self, gateways: &[DynamicObject]) -> Option<String> {
+        Some(self.routes().url(self.hosts.first()?, gateways))
+    }
+
+    fn routes(&self) -> Routes<'_> {
+        Routes::new(self.wave(Wave::Routes))
     }
 }
 

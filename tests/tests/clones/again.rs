@@ -352,27 +352,41 @@ async fn what_cannot_change_in_place_is_named_with_the_command_that_makes_it_aga
     let headless = service(json!({ "clusterIP": "None", "ports": port }));
     create(User::Admin, &golden, "services", headless).await.unwrap();
 
-    for (kind, name, object) in [
-        ("service", "web", "Service/web"),
-        ("statefulset", "db", "StatefulSet/db"),
-    ] {
-        let refused = developer(&["refresh", &clone]).await;
-        assert_eq!(refused.code, 5, "{refused:?}");
-        let sentence = format!("error: {object} in {clone} has to be made again: ");
-        let command = format!(
-            "hint: kubectl delete {kind} {name} --namespace {clone}; then go on with: understudy refresh {clone}"
-        );
-        assert!(
-            refused.stderr.contains(&sentence) && refused.stderr.contains(&command),
-            "{}",
-            refused.stderr
-        );
-        let mut kubectl = stage().await.bed().kubectl(User::Developer);
-        kubectl.args(["delete", kind, name, "--namespace", &clone]);
-        assert!(kubectl.output().await.unwrap().status.success());
-    }
+    makes_again(&clone, "service", "web", "Service/web").await;
+    makes_again(&clone, "statefulset", "db", "StatefulSet/db").await;
     developer(&["refresh", &clone]).await.done();
     developer(&["diff", &clone]).await.done();
+
+    // The API server refuses an address that goes, and is silent about one that does not come.
+    services.delete("web", &Default::default()).await.unwrap();
+    let addressed = service(json!({ "ports": port }));
+    create(User::Admin, &golden, "services", addressed).await.unwrap();
+    let differs = developer(&["diff", &clone]).await;
+    assert!(
+        differs.stdout.contains("it cannot be changed in place"),
+        "{differs:?}"
+    );
+    makes_again(&clone, "service", "web", "Service/web").await;
+    developer(&["refresh", &clone]).await.done();
+    developer(&["diff", &clone]).await.done();
+}
+
+/// A refresh of `clone` refuses to change this object; its command is carried out.
+async fn makes_again(clone: &str, kind: &str, name: &str, object: &str) {
+    let refused = developer(&["refresh", clone]).await;
+    assert_eq!(refused.code, 5, "{refused:?}");
+    let sentence = format!("error: {object} in {clone} has to be made again: ");
+    let command = format!(
+        "hint: kubectl delete {kind} {name} --namespace {clone}; then go on with: understudy refresh {clone}"
+    );
+    assert!(
+        refused.stderr.contains(&sentence) && refused.stderr.contains(&command),
+        "{}",
+        refused.stderr
+    );
+    let mut kubectl = stage().await.bed().kubectl(User::Developer);
+    kubectl.args(["delete", kind, name, "--namespace", clone]);
+    assert!(kubectl.output().await.unwrap().status.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

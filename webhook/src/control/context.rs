@@ -4,6 +4,7 @@ use super::environments::Environments;
 use super::error::said;
 use super::fanned_out::FannedOut;
 use super::pace;
+use super::routes::HttpRoutes;
 use super::seals::Seals;
 use crate::facts::{Live, Memory};
 use crate::metrics::Metrics;
@@ -46,6 +47,8 @@ pub struct Context {
     surveyed: Mutex<HashMap<String, Instant>>,
     /// What each preview got copies of.
     pub fanned_out: FannedOut,
+    /// Whether there are routes of the Gateway API.
+    pub http_routes: HttpRoutes,
     /// Whose Pods were replaced lately, by the preview's uid.
     turns: Mutex<HashMap<String, Turns>>,
     /// Branches being made, by policy.
@@ -78,6 +81,7 @@ impl Context {
             seals: Seals::default(),
             surveyed: Mutex::default(),
             fanned_out: FannedOut::default(),
+            http_routes: HttpRoutes::default(),
             turns: Mutex::default(),
             starting: Mutex::default(),
         }

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::error::{Error, failed};
+use super::routes::HttpRoutes;
 use super::status::Status;
 use super::{adoption, branches, fan_out, finish, observe, pace, pods, routes, seal, status, survey};
 use futures::StreamExt;
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, Pod, ResourceQuota};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::rbac::v1::RoleBinding;
-use kube::core::{PartialObjectMeta, Resource};
+use kube::core::{DynamicObject, PartialObjectMeta, Resource};
 use kube::runtime::controller::{self, Action};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Config;
@@ -41,6 +42,7 @@ pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Nam
     )
     .with_config(controller::Config::default().concurrency(pace::ATTENDED));
     let previews = controller.store();
+    let (routing, http_routes) = (context.clone(), HttpRoutes::resource());
     let under_policy = move |policy: PreviewPolicy| {
         let name = policy.metadata.name.unwrap_or_default();
         let named = |namespace: &Namespace| {
@@ -67,6 +69,15 @@ pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Nam
         .watches_stream(
             watcher(Api::<PartialObjectMeta<Ingress>>::all(client.clone()), Config::default()).default_backoff().touched_objects(),
             |ingress: PartialObjectMeta<Ingress>| ingress.metadata.namespace.map(|name| ObjectRef::new(&name)),
+        )
+        .watches_stream_with(
+            // Where the Gateway API is not installed, this asks again now and then.
+            watcher(Api::<DynamicObject>::all_with(client.clone(), &http_routes), Config::default()).default_backoff().touched_objects(),
+            move |route: DynamicObject| {
+                routing.http_routes.seen();
+                route.metadata.namespace.map(|name| ObjectRef::new(&name))
+            },
+            http_routes.clone(),
         )
         .reconcile_on(changed)
         .run(reconcile, on_error, context)

@@ -1,35 +1,94 @@
-//! Where a reviewer clicks.
+//! Where a reviewer clicks: what Ingresses and HTTPRoutes of a preview serve.
 
 use super::context::Context;
 use super::error::{Error, failed};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::Api;
 use kube::api::ListParams;
+use kube::core::{DynamicObject, GroupVersionKind, TypeMeta};
+use kube::discovery::ApiResource;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use understudy::names;
 use understudy::preview::Preview;
+use understudy::routes::{GatewayName, Routes};
 
-/// The URL of the first Ingress host that belongs to `preview`, its main host before all others.
+/// Whether any HTTPRoute was ever seen: where the Gateway API is not installed, nobody asks for its routes.
+#[derive(Default)]
+pub struct HttpRoutes(AtomicBool);
+
+impl HttpRoutes {
+    /// What they are.
+    pub fn resource() -> ApiResource {
+        ApiResource::from_gvk(&GroupVersionKind::gvk(
+            "gateway.networking.k8s.io",
+            "v1",
+            "HTTPRoute",
+        ))
+    }
+
+    /// There is one.
+    pub fn seen(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The URL of a host that belongs to `preview` and is routed to, the main one before all others.
 pub async fn url(context: &Context, preview: &Preview, domain: &str) -> Result<Option<String>, Error> {
     if domain.is_empty() {
         return Ok(None);
     }
-    let api: Api<Ingress> = Api::namespaced(context.client.clone(), &preview.name);
-    let found = api
-        .list(&ListParams::default())
-        .await
-        .map_err(failed("list Ingresses"))?;
-    let main = names::main_host(&preview.name, domain);
-    let mut hosts: Vec<(bool, String)> = Vec::new();
-    for spec in found.items.into_iter().filter_map(|ingress| ingress.spec) {
-        let tls = spec.tls.is_some_and(|tls| !tls.is_empty());
-        let named = spec.rules.into_iter().flatten().filter_map(|rule| rule.host);
-        hosts.extend(
-            named
-                .filter(|host| names::owns_host(&preview.name, domain, host))
-                .map(|host| (tls, host)),
-        );
+    let mut found = routes(context, preview, ApiResource::erase::<Ingress>(&())).await?;
+    if context.http_routes.0.load(Ordering::Relaxed) {
+        found.extend(routes(context, preview, HttpRoutes::resource()).await?);
     }
-    hosts.sort_by_key(|(_, host)| (*host != main, host.clone()));
-    let first = hosts.into_iter().next();
-    Ok(first.map(|(tls, host)| format!("{}://{host}", if tls { "https" } else { "http" })))
+    let routes = Routes::new(&found);
+    let main = names::main_host(&preview.name, domain);
+    let own = routes
+        .hosts()
+        .into_iter()
+        .filter(|host| names::owns_host(&preview.name, domain, host));
+    let Some(host) = own.min_by_key(|host| (*host != main, *host)) else {
+        return Ok(None);
+    };
+    let gateways = gateways(context, routes.gateways(host)).await;
+    Ok(Some(routes.url(host, &gateways)))
+}
+
+/// Routes of one kind. None where the kind is not served any more.
+async fn routes(
+    context: &Context,
+    preview: &Preview,
+    resource: ApiResource,
+) -> Result<Vec<DynamicObject>, Error> {
+    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &preview.name, &resource);
+    let mut found = match api.list(&ListParams::default()).await {
+        Ok(found) => found.items,
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+        Err(error) => return Err(failed("list the preview's routes")(error)),
+    };
+    // Objects of a list do not repeat what they are.
+    for route in &mut found {
+        route.types = Some(TypeMeta {
+            api_version: resource.api_version.clone(),
+            kind: resource.kind.clone(),
+        });
+    }
+    Ok(found)
+}
+
+/// Those of `wanted` that can be read.
+async fn gateways(context: &Context, wanted: BTreeSet<GatewayName>) -> Vec<DynamicObject> {
+    let reads = wanted.into_iter().map(|gateway| async move {
+        let (group, version) = gateway.api_version.split_once('/')?;
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, "Gateway"));
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(context.client.clone(), &gateway.namespace, &resource);
+        api.get(&gateway.name).await.ok()
+    });
+    futures::future::join_all(reads)
+        .await
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -1,7 +1,9 @@
 //! Operators make everything; a branch and a store for previews take their place.
 
+use anyhow::ensure;
 use serde_json::json;
-use understudy_tests::previews::objects;
+use understudy::keys;
+use understudy_tests::previews::{objects, settled};
 use understudy_tests::testbed::User;
 
 use super::operators::{self, Owner};
@@ -95,5 +97,12 @@ async fn the_store_is_cloned_onto_a_branch_with_secrets_made_for_previews() {
         json!({ "name": "preview-vault", "kind": "ClusterSecretStore" })
     );
     assert_eq!(payments["data"][0]["remoteRef"]["key"], "preview/store/payments");
+    settled("store-pr-7", |metadata| {
+        let annotations = metadata.annotations.unwrap_or_default();
+        let url = annotations.get(keys::URL).map(String::as_str);
+        ensure!(url == Some("https://store-pr-7.preview.example.com"), "{url:?}");
+        Ok(())
+    })
+    .await;
     destroyed("store").await;
 }
