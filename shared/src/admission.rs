@@ -6,6 +6,7 @@
 mod change;
 mod decision;
 mod draft;
+mod ends;
 mod facts;
 mod gitops;
 mod grant;

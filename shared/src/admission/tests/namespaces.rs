@@ -150,3 +150,64 @@ fn a_policy_that_only_observes_says_what_it_would_do_and_does_nothing() {
     let forged = namespace(json!({}), json!({ keys::OWNER: "boss" }));
     assert_eq!(reasons(&reviewed(&forged, observe)), ["owner-forged"]);
 }
+
+#[test]
+fn whoever_writes_an_end_before_the_lease_for_another_program_is_told_once() {
+    let born = |annotations: Value, labels: Value| {
+        let mut labels = labels;
+        labels[keys::PREVIEW] = json!("true");
+        request(
+            "namespaces",
+            json!({ "metadata": { "name": "mine", "annotations": annotations, "labels": labels } }),
+        )
+    };
+    let warned = |request: &Request| match review(request, &facts()) {
+        Decision::Allow { warnings } | Decision::Patch { warnings, .. } => warnings,
+        other => panic!("{other:?}"),
+    };
+    for (annotations, labels, said) in [
+        (
+            json!({ "janitor/ttl": "2h" }),
+            json!({}),
+            "annotation janitor/ttl: 2h ",
+        ),
+        (
+            json!({ "janitor/expires": "2026-06-01" }),
+            json!({}),
+            "annotation janitor/expires: 2026-06-01 ",
+        ),
+        (
+            json!({ "k8s-ttl-controller.twin.sh/ttl": "1h" }),
+            json!({}),
+            "annotation k8s-ttl-controller.twin.sh/ttl: 1h ",
+        ),
+        (
+            json!({}),
+            json!({ "cleanup.kyverno.io/ttl": "30m" }),
+            "label cleanup.kyverno.io/ttl: 30m ",
+        ),
+    ] {
+        let warnings = warned(&born(annotations, labels));
+        assert!(
+            warnings.len() == 1 && warnings[0].starts_with(said),
+            "{warnings:?}"
+        );
+    }
+    let refreshed = json!({ "k8s-ttl-controller.twin.sh/ttl": "1d", "k8s-ttl-controller.twin.sh/refreshed-at": "2026-06-02T00:00:00Z" });
+    for later in [
+        json!({ "janitor/ttl": "7d" }),
+        json!({ "janitor/ttl": "forever" }),
+        refreshed,
+    ] {
+        assert_eq!(warned(&born(later, json!({}))), [""; 0]);
+    }
+
+    let request = born(json!({ "janitor/ttl": "2h" }), json!({}));
+    let made = applied(&request, &review(&request, &facts()));
+    let mut touched = made.clone();
+    touched["metadata"]["annotations"]["team"] = json!("blue");
+    assert_eq!(warned(&update(made.clone(), touched)), [""; 0]);
+    let mut shorter = made.clone();
+    shorter["metadata"]["annotations"]["janitor/ttl"] = json!("1h");
+    assert_eq!(warned(&update(made, shorter)).len(), 1);
+}
