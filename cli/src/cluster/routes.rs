@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use understudy::routes::{GatewayName, Routes};
 
 impl Cluster {
-    /// Where the hosts of `namespace` are reached.
+    /// Where the hosts of `namespace` are reached, the main one first.
     pub async fn urls(&self, namespace: &str) -> Vec<String> {
         let http_route = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute");
         let (mut found, http_routes) = futures::join!(
@@ -18,7 +18,9 @@ impl Cluster {
         );
         found.extend(http_routes);
         let routes = Routes::new(&found);
-        let hosts = routes.hosts();
+        let mut hosts: Vec<&str> = routes.hosts().into_iter().collect();
+        // The main host is the preview's name and nothing before it.
+        hosts.sort_by_key(|host| host.split('.').next() != Some(namespace));
         let wanted = hosts.iter().flat_map(|host| routes.gateways(host)).collect();
         let gateways = self.gateways(&wanted).await;
         hosts

@@ -51,7 +51,7 @@ pub async fn url(context: &Context, preview: &Preview, domain: &str) -> Result<O
     let Some(host) = own.min_by_key(|host| (*host != main, *host)) else {
         return Ok(None);
     };
-    let gateways = gateways(context, routes.gateways(host)).await;
+    let gateways = gateways(context, routes.gateways(host)).await?;
     Ok(Some(routes.url(host, &gateways)))
 }
 
@@ -77,18 +77,19 @@ async fn routes(
     Ok(found)
 }
 
-/// Those of `wanted` that can be read.
-async fn gateways(context: &Context, wanted: BTreeSet<GatewayName>) -> Vec<DynamicObject> {
+/// Those of `wanted` that there are.
+async fn gateways(context: &Context, wanted: BTreeSet<GatewayName>) -> Result<Vec<DynamicObject>, Error> {
     let reads = wanted.into_iter().map(|gateway| async move {
-        let (group, version) = gateway.api_version.split_once('/')?;
+        let (group, version) = gateway.api_version.split_once('/').unwrap_or_default();
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, "Gateway"));
         let api: Api<DynamicObject> =
             Api::namespaced_with(context.client.clone(), &gateway.namespace, &resource);
-        api.get(&gateway.name).await.ok()
+        match api.get(&gateway.name).await {
+            Ok(gateway) => Ok(Some(gateway)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(failed("read a Gateway")(error)),
+        }
     });
-    futures::future::join_all(reads)
-        .await
-        .into_iter()
-        .flatten()
-        .collect()
+    let read = futures::future::try_join_all(reads).await?;
+    Ok(read.into_iter().flatten().collect())
 }
