@@ -21,6 +21,7 @@ mod wire;
 pub use decision::{Decision, Note};
 pub use draft::{Current, Draft, Resolved};
 pub use facts::{Exempt, Facts, Installation};
+pub(crate) use hosts::ANNOTATIONS as HOST_ANNOTATIONS;
 pub(crate) use kinds::is_vendors_group;
 pub use needs::needs;
 pub use pod::{CONTAINER_LISTS, containers, controller_kind, has_gate};

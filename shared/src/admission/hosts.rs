@@ -8,7 +8,7 @@ use crate::host;
 use serde_json::Value;
 
 /// Annotations whose value is a list of hosts that something outside the object acts on.
-pub(super) const ANNOTATIONS: [&str; 10] = [
+pub(crate) const ANNOTATIONS: [&str; 10] = [
     "external-dns.alpha.kubernetes.io/hostname",
     "external-dns.alpha.kubernetes.io/internal-hostname",
     "external-dns.kubernetes.io/hostname",

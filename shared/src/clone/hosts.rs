@@ -5,6 +5,7 @@
 //! golden are.
 
 use super::snapshot::{Snapshot, kind_of, name_of};
+use crate::admission::HOST_ANNOTATIONS;
 use crate::names;
 use crate::policy::PreviewPolicySpec;
 use kube::core::DynamicObject;
@@ -18,6 +19,8 @@ pub(super) struct HostMap {
     hosts: BTreeMap<String, String>,
     /// The clone's hosts, the main one first.
     pub(super) made: Vec<String>,
+    /// The golden's hosts, whether they are part of the clone or not.
+    golden: GoldenHosts,
 }
 
 impl HostMap {
@@ -28,8 +31,11 @@ impl HostMap {
         policy: &PreviewPolicySpec,
         part: impl Fn(&DynamicObject) -> bool,
     ) -> Self {
-        let mut map = HostMap::default();
         let domain = policy.hosts.domain.as_str();
+        let mut map = HostMap {
+            golden: GoldenHosts::new(snapshot, domain),
+            ..HostMap::default()
+        };
         if domain.is_empty() {
             return map;
         }
@@ -76,26 +82,109 @@ impl HostMap {
     }
 
     /// The map for texts: without rules that name no host.
-    pub(super) fn texts(&self) -> BTreeMap<String, String> {
-        self.hosts
-            .iter()
-            .filter(|(host, _)| !host.is_empty())
-            .map(|(a, b)| (a.clone(), b.clone()))
-            .collect()
+    pub(super) fn texts(&self) -> TextHosts {
+        let mut becomes = self.hosts.clone();
+        becomes.remove("");
+        TextHosts {
+            becomes,
+            golden: self.golden.clone(),
+        }
+    }
+}
+
+/// What hosts in texts become, and which of those that become nothing are the golden's.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TextHosts {
+    pub(super) becomes: BTreeMap<String, String>,
+    pub(super) golden: GoldenHosts,
+}
+
+impl TextHosts {
+    /// Where every host of `snapshot` becomes none.
+    pub(super) fn gone(snapshot: &Snapshot, domain: &str) -> Self {
+        let golden = GoldenHosts::new(snapshot, domain);
+        let hosts = golden.hosts.iter().map(|host| (host.clone(), String::new()));
+        TextHosts {
+            becomes: hosts.collect(),
+            golden,
+        }
+    }
+}
+
+/// The hosts under which a golden is reached from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct GoldenHosts {
+    /// In lower case; a wildcard begins with `*.`.
+    hosts: BTreeSet<String>,
+    /// Where hosts of previews are, which may be below one of the golden's.
+    previews: String,
+}
+
+impl GoldenHosts {
+    fn new(snapshot: &Snapshot, domain: &str) -> Self {
+        let routes = ROUTES.iter().flat_map(|kind| snapshot.of(kind));
+        let asked = routes.flat_map(hosts_of).map(|asked| asked.host);
+        let certified = snapshot.of("Ingress").flat_map(certified);
+        let announced = snapshot.objects.iter().flat_map(announced);
+        let hosts = asked.chain(certified).chain(announced);
+        GoldenHosts {
+            hosts: hosts.filter(|host| !host.is_empty()).collect(),
+            previews: domain.to_owned(),
+        }
+    }
+
+    /// The golden's host that `name`, in lower case, is or belongs to: `www.shop.example.com` and `.shop.example.com` belong to
+    /// `shop.example.com`. A host of two labels is a whole domain, below which anybody's hosts stand: only its `www` counts.
+    pub(super) fn above(&self, name: &str) -> Option<&str> {
+        if !name.contains('.') || self.is_a_previews(name) {
+            return None;
+        }
+        if let Some(host) = self.hosts.get(name) {
+            return Some(host);
+        }
+        let mut dots = name.match_indices('.').map(|(at, _)| at);
+        let found = dots.find_map(|at| {
+            let (first, parent) = (&name[..at], &name[at + 1..]);
+            let is_domain = parent.matches('.').count() < 2;
+            let itself = self.hosts.get(parent);
+            itself
+                .filter(|_| !is_domain || matches!(first, "" | "www"))
+                .or_else(|| self.hosts.get(&format!("*.{parent}")))
+        });
+        found.map(String::as_str)
+    }
+
+    fn is_a_previews(&self, name: &str) -> bool {
+        let rest = name.strip_suffix(self.previews.as_str());
+        !self.previews.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 }
 
 /// Kinds that ask for hosts.
 pub(super) const ROUTES: [&str; 4] = ["Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute"];
 
-/// Every host that the golden's Ingresses and routes ask for.
-pub(super) fn golden_hosts(snapshot: &Snapshot) -> BTreeSet<String> {
-    let routes = ROUTES.iter().flat_map(|kind| snapshot.of(kind));
-    routes
-        .flat_map(hosts_of)
-        .map(|asked| asked.host)
-        .filter(|host| !host.is_empty())
-        .collect()
+/// Hosts that an Ingress has certificates for. A wildcard says nothing of who serves what is below it.
+fn certified(ingress: &DynamicObject) -> impl Iterator<Item = String> {
+    let entries = ingress.data.pointer("/spec/tls").and_then(Value::as_array);
+    let lists = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry["hosts"].as_array());
+    let hosts = lists.flatten().filter_map(Value::as_str);
+    hosts
+        .filter(|host| !host.starts_with('*'))
+        .map(str::to_ascii_lowercase)
+}
+
+/// Hosts that something outside gives an object by its annotations.
+fn announced(object: &DynamicObject) -> impl Iterator<Item = String> {
+    let annotations = object.metadata.annotations.as_ref();
+    let lists = HOST_ANNOTATIONS
+        .iter()
+        .filter_map(move |key| annotations?.get(*key));
+    lists
+        .flat_map(|list| list.split([',', ' ']))
+        .map(str::to_ascii_lowercase)
 }
 
 /// One host that a route asks for.
@@ -190,4 +279,44 @@ fn hosts_of_ingress(ingress: &Value) -> Vec<Asked> {
         });
     }
     hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(hosts: &[&str]) -> GoldenHosts {
+        GoldenHosts {
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            previews: "preview.example.com".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_stands_below_a_host_belongs_to_it_and_below_a_whole_domain_only_its_www() {
+        let golden = golden(&["shop.example.com", "example.net", "*.tenants.example.org"]);
+        for (name, host) in [
+            ("shop.example.com", Some("shop.example.com")),
+            (".shop.example.com", Some("shop.example.com")),
+            ("a.b.shop.example.com", Some("shop.example.com")),
+            ("myshop.example.com", None),
+            (".example.com", None),
+            ("example.net", Some("example.net")),
+            (".example.net", Some("example.net")),
+            ("www.example.net", Some("example.net")),
+            ("mail.example.net", None),
+            ("acme.tenants.example.org", Some("*.tenants.example.org")),
+            (".tenants.example.org", Some("*.tenants.example.org")),
+            ("tenants.example.org", None),
+        ] {
+            assert_eq!(golden.above(name), host, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_host_of_previews_is_none_of_the_goldens() {
+        let golden = golden(&["preview.example.com", "*.example.com"]);
+        assert_eq!(golden.above("shop-pr-7.preview.example.com"), None);
+        assert_eq!(golden.above("xpreview.example.com"), Some("*.example.com"));
+    }
 }

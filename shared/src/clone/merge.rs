@@ -4,6 +4,7 @@
 //! to them, wherever it stands, means the first from then on, and so becomes the clone's with all others. References to a
 //! golden database keep their name, by which the policy knows it.
 
+use super::hosts::TextHosts;
 use super::kinds::{Treatment, treatment};
 use super::references::{Found, References};
 use super::snapshot::controller;
@@ -11,7 +12,7 @@ use super::snapshot::{Snapshot, group_of, kind_of, name_of};
 use crate::policy::PreviewPolicySpec;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// `others` moved into `first`.
 pub fn merge(mut first: Snapshot, others: Vec<Snapshot>, policy: &PreviewPolicySpec) -> Snapshot {
@@ -49,7 +50,7 @@ fn moved(first: &Snapshot, other: &Snapshot, policy: &PreviewPolicySpec) -> Refe
         other.name(),
         first.name(),
         services.into_iter().map(str::to_owned),
-        BTreeMap::new(),
+        TextHosts::default(),
     )
     .keeping(databases.into_iter().map(str::to_owned).collect())
 }

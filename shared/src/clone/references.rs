@@ -2,11 +2,13 @@
 //!
 //! Certain are: `anything.golden.svc…`, `service.golden` and `pod.service.golden` where the golden has that Service, the
 //! golden's own hosts, a field `namespace`, and `namespace=golden` in a text. What only looks like one is reported, and so is
-//! what names a Service that is no part of the clone: also by its bare name, where only a host stands.
+//! what names a Service that is no part of the clone, also by its bare name, where only a host stands; and a golden host that
+//! the clone has none in place of, or what stands below one.
 
+use super::hosts::TextHosts;
 use crate::host::Candidate;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Rewrites references to one golden.
 #[derive(Clone, Debug, Default)]
@@ -16,10 +18,11 @@ pub(super) struct References {
     services: BTreeSet<String>,
     left_out: BTreeSet<String>,
     kept: BTreeSet<String>,
-    hosts: BTreeMap<String, String>,
+    shared: BTreeSet<String>,
+    hosts: TextHosts,
 }
 
-/// What a walk found.
+/// What a walk found. A path ends with the line, where the text at it has several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     /// Paths of strings that were rewritten.
@@ -28,6 +31,33 @@ pub(super) struct Found {
     pub(super) doubtful: Vec<(String, String)>,
     /// Paths of references to Services that are no part of the clone, with the text in question.
     pub(super) dangling: Vec<(String, String)>,
+    /// Paths of references to Services that are shared; left as they are.
+    pub(super) shared: Vec<String>,
+    /// What belongs to a host of the golden; left as it is.
+    pub(super) outside: Vec<Outside>,
+}
+
+/// A host of the golden that the clone has none in place of, or what stands below one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outside {
+    pub(super) path: String,
+    pub(super) name: String,
+    /// The golden's host.
+    pub(super) host: String,
+}
+
+impl Outside {
+    /// What it is to the golden.
+    pub(super) fn what(&self) -> String {
+        if self.name.eq_ignore_ascii_case(&self.host) {
+            "a golden host that no route of the clone takes the place of".to_owned()
+        } else {
+            format!(
+                "which belongs to the golden host {} and was left as it is",
+                self.host
+            )
+        }
+    }
 }
 
 /// Fields whose strings never name a namespace or a Service.
@@ -39,7 +69,7 @@ impl References {
         golden: &str,
         clone: &str,
         services: impl IntoIterator<Item = String>,
-        hosts: BTreeMap<String, String>,
+        hosts: TextHosts,
     ) -> Self {
         References {
             golden: golden.to_owned(),
@@ -47,6 +77,7 @@ impl References {
             services: services.into_iter().collect(),
             left_out: BTreeSet::new(),
             kept: BTreeSet::new(),
+            shared: BTreeSet::new(),
             hosts,
         }
     }
@@ -59,6 +90,11 @@ impl References {
     /// The same, where the Services `kept` keep their names.
     pub(super) fn keeping(self, kept: BTreeSet<String>) -> Self {
         References { kept, ..self }
+    }
+
+    /// The same, where the Services `shared` may be called under their own names; the Pods behind them may not.
+    pub(super) fn sharing(self, shared: BTreeSet<String>) -> Self {
+        References { shared, ..self }
     }
 
     /// Whether `part` names, in a spelling that is certain, a Service that is no part of the clone.
@@ -81,6 +117,19 @@ impl References {
         labels.next() == Some(&self.golden) && labels.next().is_some_and(|service| services.contains(service))
     }
 
+    /// Whether `token` names a Service that is shared.
+    fn shares(&self, token: &str) -> bool {
+        if self.shared.is_empty() {
+            return false;
+        }
+        let canonical = crate::host::canonical(token);
+        let name = canonical
+            .strip_suffix(".svc")
+            .unwrap_or(&canonical)
+            .split_once('.');
+        name.is_some_and(|(service, namespace)| namespace == self.golden && self.shared.contains(service))
+    }
+
     /// Rewrites every string below `value`; `path` is where it stands.
     pub(super) fn walk(&self, value: &mut Value, path: &str, found: &mut Found) {
         match value {
@@ -88,7 +137,14 @@ impl References {
             Value::Array(items) => {
                 let mut named = false;
                 for (index, item) in items.iter_mut().enumerate() {
-                    let path = format!("{path}[{index}]");
+                    let path = match item
+                        .get("name")
+                        .and_then(Value::as_str)
+                        .filter(|name| is_plain(name))
+                    {
+                        Some(name) => format!("{path}[{name}]"),
+                        None => format!("{path}[{index}]"),
+                    };
                     match &mut *item {
                         // `--namespace`, `golden` as two arguments.
                         Value::String(text) if named && *text == self.golden => {
@@ -137,48 +193,51 @@ impl References {
 
     /// Rewrites the text at `path`.
     pub(super) fn place(&self, text: &mut String, path: &str, found: &mut Found) {
+        let place = |part: &str| place(path, text, part);
         let dangling = crate::host::candidates(text).filter(|part| self.dangles(part));
-        let dangling = dangling.map(|part| (path.to_owned(), part.text.to_owned()));
+        let dangling = dangling.map(|part| (place(part.text), part.text.to_owned()));
         found.dangling.extend(dangling);
-        let (new, doubtful) = self.text(text);
-        found
-            .doubtful
-            .extend(doubtful.into_iter().map(|token| (path.to_owned(), token)));
+        let new = self.text(text, |part, token| match token {
+            Token::Doubtful => found.doubtful.push((place(part), part.to_owned())),
+            Token::Shared => found.shared.push(place(part)),
+            Token::Outside(host) => found.outside.push(Outside {
+                path: place(part),
+                name: part.to_owned(),
+                host: (*host).to_owned(),
+            }),
+            Token::Other | Token::Reference(_) => {}
+        });
         if let Some(new) = new {
             *text = new;
             found.rewritten.push(path.to_owned());
         }
     }
 
-    /// `text` with its references rewritten, where there are any, and what only looks like one.
-    fn text(&self, text: &str) -> (Option<String>, Vec<String>) {
+    /// `text` with its references rewritten, where there are any; `see` is told what each part of it is.
+    fn text<'r>(&'r self, text: &str, mut see: impl FnMut(&str, &Token<'r>)) -> Option<String> {
         let mut out = String::with_capacity(text.len());
-        let (mut doubtful, mut changed, mut rest, mut after_namespace) = (Vec::new(), false, text, false);
+        let (mut changed, mut rest, mut after_namespace) = (false, text, false);
         while !rest.is_empty() {
             let start = rest.find(is_host_char).unwrap_or(rest.len());
             let (between, tail) = rest.split_at(start);
             let end = tail.find(|c| !is_host_char(c)).unwrap_or(tail.len());
-            let (token, after) = tail.split_at(end);
+            let (part, after) = tail.split_at(end);
             out.push_str(between);
-            let assigned = after_namespace && assigns(between);
-            match self.token(token, assigned) {
-                Token::Other => out.push_str(token),
-                Token::Reference(new) => {
-                    out.push_str(&new);
-                    changed = true;
-                }
-                Token::Doubtful => {
-                    out.push_str(token);
-                    doubtful.push(token.to_owned());
-                }
+            let token = self.token(part, after_namespace && assigns(between));
+            see(part, &token);
+            if let Token::Reference(new) = token {
+                out.push_str(&new);
+                changed = true;
+            } else {
+                out.push_str(part);
             }
-            after_namespace = says_namespace(token);
+            after_namespace = says_namespace(part);
             rest = after;
         }
-        (changed.then_some(out), doubtful)
+        changed.then_some(out)
     }
 
-    fn token(&self, token: &str, assigned: bool) -> Token {
+    fn token(&self, token: &str, assigned: bool) -> Token<'_> {
         let bare = token.trim_end_matches('.');
         let dots = &token[bare.len()..];
         let lower = bare.to_ascii_lowercase();
@@ -188,7 +247,10 @@ impl References {
         if self.names_one_of(&self.kept, bare) {
             return Token::Other;
         }
-        if let Some(host) = self.hosts.get(&lower) {
+        if self.shares(bare) {
+            return Token::Shared;
+        }
+        if let Some(host) = self.hosts.becomes.get(&lower) {
             return Token::Reference(format!("{host}{dots}"));
         }
         let labels: Vec<&str> = bare.split('.').collect();
@@ -204,6 +266,9 @@ impl References {
         if let Some(at) = svc {
             return replaced(at - 1);
         }
+        if let Some(host) = self.hosts.golden.above(&lower) {
+            return Token::Outside(host);
+        }
         match labels.as_slice() {
             [service, namespace] if is_golden(namespace) && is_service(service) => replaced(1),
             [_, service, namespace] if is_golden(namespace) && is_service(service) => replaced(2),
@@ -213,10 +278,27 @@ impl References {
     }
 }
 
-enum Token {
+enum Token<'r> {
     Other,
     Reference(String),
     Doubtful,
+    Shared,
+    /// It belongs to this host of the golden.
+    Outside(&'r str),
+}
+
+/// Where `part` of `text` stands.
+fn place(path: &str, text: &str, part: &str) -> String {
+    if !text.trim_end().contains('\n') {
+        return path.to_owned();
+    }
+    let before = &text[..part.as_ptr() as usize - text.as_ptr() as usize];
+    format!("{path}, line {}", before.matches('\n').count() + 1)
+}
+
+/// Whether a name can stand in a path in place of an index.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 253 && name.chars().all(is_host_char)
 }
 
 fn is_host_char(c: char) -> bool {
@@ -252,16 +334,21 @@ mod tests {
             "shop",
             "shop-pr-7",
             ["web", "redis"].map(str::to_owned),
-            [(
-                "shop.example.com".to_owned(),
-                "shop-pr-7.preview.example.com".to_owned(),
-            )]
-            .into(),
+            TextHosts {
+                becomes: [(
+                    "shop.example.com".to_owned(),
+                    "shop-pr-7.preview.example.com".to_owned(),
+                )]
+                .into(),
+                ..TextHosts::default()
+            },
         )
     }
 
     fn rewritten(text: &str) -> String {
-        references().text(text).0.unwrap_or_else(|| text.to_owned())
+        references()
+            .text(text, |_, _| {})
+            .unwrap_or_else(|| text.to_owned())
     }
 
     #[test]
@@ -308,8 +395,13 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_reference_is_reported() {
-        let (new, doubtful) = references().text("package com.shop");
-        assert_eq!((new, doubtful), (None, vec!["com.shop".to_owned()]));
+        let (mut text, mut found) = ("// generated\npackage com.shop\n".to_owned(), Found::default());
+        references().place(&mut text, "data.Shop.java", &mut found);
+        let expected = Found {
+            doubtful: vec![("data.Shop.java, line 2".to_owned(), "com.shop".to_owned())],
+            ..Found::default()
+        };
+        assert_eq!(found, expected);
     }
 
     #[test]
@@ -342,7 +434,7 @@ mod tests {
                 json!({ "env": [{ "name": "PAYMENTS_HOST", "value": "payments" }, { "name": "MODE", "value": "payments" }],
                 "data": { "redis.host": "payments" } })
             ),
-            "data.redis.host env[0].value"
+            "data.redis.host env[PAYMENTS_HOST].value"
         );
     }
 
@@ -365,7 +457,7 @@ mod tests {
                 "image": "web.shop.svc/x",
             })
         );
-        assert!(found.rewritten.contains(&"subjects[0].namespace".to_owned()));
+        assert!(found.rewritten.contains(&"subjects[shop].namespace".to_owned()));
     }
 
     proptest! {

@@ -2,12 +2,13 @@
 //!
 //! By the laws that clones are made by: what planning would rewrite is a trace where it stands.
 
-use super::golden::decoded;
-use super::hosts::golden_hosts;
+use super::golden::{database_behind, decoded};
+use super::hosts::TextHosts;
 use super::references::{Found, References};
 use super::snapshot::{Snapshot, group_of, kind_of, name_of};
+use crate::policy::PreviewPolicySpec;
 use kube::core::DynamicObject;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where Argo CD, Flux and Helm write whose an object is; what stands in one row says so together. Charts write
 /// `app.kubernetes.io/instance` whoever applies them, and Argo CD may tell its own by it.
@@ -36,16 +37,31 @@ pub struct Traces {
     marks: BTreeMap<(String, String), Vec<Mark>>,
 }
 
+/// What a text in a preview has to do with the goldens; never what stands there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Paths of what leads to a golden.
+    pub references: Vec<String>,
+    /// Paths of what belongs to a host of a golden without being one, with that host.
+    pub similar: Vec<(String, String)>,
+    /// Paths of what leads to a Service of a golden that the policy shares.
+    pub shared: Vec<String>,
+}
+
 impl Traces {
-    /// Those of `goldens`.
-    pub fn new<'s>(goldens: impl IntoIterator<Item = &'s Snapshot>) -> Self {
+    /// Those of `goldens` in a preview under `policy`.
+    pub fn new<'s>(
+        goldens: impl IntoIterator<Item = &'s Snapshot>,
+        policy: Option<&PreviewPolicySpec>,
+    ) -> Self {
         let mut traces = Traces::default();
+        let domain = policy.map_or("", |policy| policy.hosts.domain.as_str());
         for golden in goldens {
             let services = golden.of("Service").map(|service| name_of(service).to_owned());
-            let hosts = golden_hosts(golden).into_iter().map(|host| (host, String::new()));
-            traces
-                .references
-                .push(References::new(golden.name(), "", services, hosts.collect()));
+            let shared = policy.map(|policy| shared(golden, policy)).unwrap_or_default();
+            let references =
+                References::new(golden.name(), "", services, TextHosts::gone(golden, domain)).sharing(shared);
+            traces.references.push(references);
             for object in &golden.objects {
                 traces.marks.entry(id(object)).or_default().extend(marks(object));
             }
@@ -53,8 +69,8 @@ impl Traces {
         traces
     }
 
-    /// The paths in `object` that lead to a golden; never what stands there.
-    pub fn references(&self, object: &DynamicObject) -> Vec<String> {
+    /// What in `object` leads to a golden, may lead to one, or is shared.
+    pub fn left(&self, object: &DynamicObject) -> Left {
         let mut found = Found::default();
         for references in &self.references {
             if kind_of(object) == "Secret" && group_of(object).is_empty() {
@@ -76,8 +92,19 @@ impl Traces {
                 );
             }
         }
-        found.rewritten.dedup();
-        found.rewritten
+        let similar = found
+            .outside
+            .into_iter()
+            .map(|outside| (outside.path, outside.host));
+        let mut left = Left {
+            references: found.rewritten,
+            similar: similar.collect(),
+            shared: found.shared,
+        };
+        left.references.dedup();
+        left.similar.dedup();
+        left.shared.dedup();
+        left
     }
 
     /// The keys by which what delivers a golden may take `object` for its own: the golden's object of the same kind and
@@ -87,6 +114,15 @@ impl Traces {
         let shared = marks(object).into_iter().filter(|mark| goldens.contains(mark));
         shared.map(|(key, _)| key).collect()
     }
+}
+
+/// The Services of `golden` that `policy` shares. A database is never shared.
+fn shared(golden: &Snapshot, policy: &PreviewPolicySpec) -> BTreeSet<String> {
+    let services = golden.of("Service").filter(|service| {
+        policy.sharing.has(golden.name(), name_of(service))
+            && database_behind(&policy.databases, golden.name(), service).is_none()
+    });
+    services.map(|service| name_of(service).to_owned()).collect()
 }
 
 fn id(object: &DynamicObject) -> (String, String) {
@@ -115,8 +151,12 @@ mod tests {
     }
 
     fn traces() -> Traces {
+        Traces::new([&golden()], None)
+    }
+
+    fn golden() -> Snapshot {
         let mark = json!({ "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/web" });
-        let golden = Snapshot {
+        Snapshot {
             golden: serde_json::from_value(json!({ "name": "shop" })).unwrap(),
             objects: vec![
                 object(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" } })),
@@ -129,28 +169,86 @@ mod tests {
                 ),
             ],
             ..Snapshot::default()
-        };
-        Traces::new([&golden])
+        }
+    }
+
+    fn map(text: &str) -> DynamicObject {
+        object(
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "m" }, "data": { "URL": text } }),
+        )
     }
 
     #[test]
     fn what_leads_to_the_golden_is_found_wherever_it_stands() {
-        let map = |text: &str| {
-            object(
-                json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "m" }, "data": { "URL": text } }),
-            )
-        };
         for text in [
             "http://web.shop/",
             "https://shop.example.com/x",
             "web.shop.svc.cluster.local",
         ] {
-            assert_eq!(traces().references(&map(text)), ["data.URL"], "{text}");
+            assert_eq!(traces().left(&map(text)).references, ["data.URL"], "{text}");
         }
-        assert!(traces().references(&map("http://web.shop-pr-7/ shop")).is_empty());
+        assert_eq!(traces().left(&map("http://web.shop-pr-7/ shop")), Left::default());
         // d2ViLnNob3A= is web.shop
         let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" }, "data": { "url": "d2ViLnNob3A=" } });
-        assert_eq!(traces().references(&object(secret)), ["data.url"]);
+        assert_eq!(traces().left(&object(secret)).references, ["data.url"]);
+    }
+
+    #[test]
+    fn what_belongs_to_a_host_of_the_golden_is_told_from_the_host() {
+        let similar = vec![("data.URL".to_owned(), "shop.example.com".to_owned())];
+        for text in [
+            ".shop.example.com",
+            "https://WWW.shop.example.com/",
+            "a@b.c.shop.example.com",
+        ] {
+            let left = traces().left(&map(text));
+            assert_eq!((left.references.len(), &left.similar), (0, &similar), "{text}");
+        }
+        let policy: PreviewPolicySpec =
+            serde_json::from_value(json!({ "hosts": { "domain": "preview.shop.example.com" } })).unwrap();
+        let traces = Traces::new([&golden()], Some(&policy));
+        for text in [
+            ".example.com",
+            "myshop.example.com",
+            "https://shop-pr-7.preview.shop.example.com/",
+        ] {
+            assert_eq!(traces.left(&map(text)), Left::default(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_policy_shares_is_no_trace_and_is_named() {
+        let policy = |database: &str| -> PreviewPolicySpec {
+            serde_json::from_value(json!({
+                "sharing": { "services": [{ "service": "shop/web", "podLabels": { "app": "web" }, "ports": [80] }] },
+                "databases": [{ "name": "app", "match": { "hosts": [database] }, "branch": { "postgres": {
+                    "adminSecret": { "namespace": "x", "name": "y" }, "template": "t", "reach": { "cidrs": ["10.9.0.0/24"], "port": 5432 } } } }]
+            }))
+            .unwrap()
+        };
+        let alias = |host: &str| {
+            object(
+                json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
+                "spec": { "type": "ExternalName", "externalName": host } }),
+            )
+        };
+        let left = |database: &str, host: &str| {
+            let left = Traces::new([&golden()], Some(&policy(database))).left(&alias(host));
+            (left.references.len(), left.shared)
+        };
+        let whole = "web.shop.svc.cluster.local";
+        assert_eq!(
+            left("db.shop.svc", whole),
+            (0, vec!["spec.externalName".to_owned()])
+        );
+        // Nothing else of the golden is: no Pod behind it, no other Service, no database.
+        for (database, host) in [
+            ("db.shop.svc", "web-0.web.shop.svc"),
+            ("db.shop.svc", "api.shop.svc.cluster.local"),
+            ("web.shop.svc", whole),
+        ] {
+            assert_eq!(left(database, host), (1, Vec::new()), "{host}");
+        }
     }
 
     #[test]
@@ -172,7 +270,7 @@ mod tests {
             objects: vec![helm("shop")],
             ..Snapshot::default()
         };
-        let released = Traces::new([&golden]);
+        let released = Traces::new([&golden], None);
         assert_eq!(released.marks(&helm("shop")), ["meta.helm.sh/release-name"]);
         assert!(released.marks(&helm("shop-pr-7")).is_empty());
         let copied = web("shop:apps/Deployment:shop/web");

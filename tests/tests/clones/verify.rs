@@ -6,7 +6,7 @@ use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
-use understudy_tests::shop::{PASSWORD, STRIPE_KEY, stage};
+use understudy_tests::shop::{self, PASSWORD, STRIPE_KEY, stage};
 use understudy_tests::testbed::User;
 
 use crate::run::{Ran, developer, understudy};
@@ -154,6 +154,44 @@ async fn a_clone_is_proven_and_each_breach_breaks_its_own_row() {
     patch(&deployments, "web", mark(Value::Null)).await;
 
     assert_proven(&name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_golden_is_proven_with_what_the_policy_shares() {
+    let shares = json!([{ "service": "shop/api", "podLabels": { "app.kubernetes.io/component": "api" }, "ports": [8080] }]);
+    shop::policy(stage().await.bed(), |policy| {
+        policy["metadata"]["name"] = json!("sharing");
+        policy["spec"]["sharing"] = json!({ "services": shares });
+    })
+    .await
+    .unwrap();
+    let part = [
+        "clone",
+        "shop",
+        "--pr",
+        "814",
+        "--changed",
+        "web",
+        "--policy",
+        "sharing",
+        "--wait",
+    ];
+    developer(&part).await.done();
+    let name = "shop-pr-814";
+    let services = past_admission(name, "", "Service", "services").await;
+    let spec = services.get("api").await.unwrap().data["spec"].clone();
+    assert_eq!(spec["externalName"], "api.shop.svc.cluster.local");
+
+    let ran = verified(name).await;
+    assert_eq!(ran.code, 0, "{}\n{}", ran.stdout, ran.stderr);
+    let shared = "policy sharing shares Service/api: spec.externalName";
+    assert!(ran.stdout.contains(shared), "{}", ran.stdout);
+    developer(&["diff", name]).await.done();
+
+    // By its name and by nothing else, and no other of the golden's.
+    let redis = json!({ "spec": { "externalName": "redis.shop.svc.cluster.local" } });
+    patch(&services, "api", redis).await;
+    assert_broken(name, &["destinations", "golden references"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ const DERIVED: [&str; 6] = [
 pub fn references(sight: &Sight) -> Row {
     let traces = traces(sight);
     let mut count = 0;
-    let mut left = Vec::new();
+    let (mut left, mut similar, mut shared) = (Vec::new(), Vec::new(), Vec::new());
     for (subject, object) in sight.subjects() {
         let kind = subject.object["kind"].as_str().unwrap_or_default();
         let guardrail = subject.object["metadata"]["labels"][keys::GUARDRAIL].is_string();
@@ -28,20 +28,32 @@ pub fn references(sight: &Sight) -> Row {
             continue;
         }
         count += 1;
-        let paths = traces.references(object);
-        left.extend(paths.into_iter().map(|path| format!("{}: {path}", subject.id)));
+        let found = traces.left(object);
+        let here = |path: String| format!("{}: {path}", subject.id);
+        left.extend(found.references.into_iter().map(here));
+        shared.extend(found.shared.into_iter().map(here));
+        let belongs = |(path, host): (String, String)| {
+            format!(
+                "{} belongs to {host}; whether it leads there cannot be told",
+                here(path)
+            )
+        };
+        similar.extend(found.similar.into_iter().map(belongs));
     }
-    Row::new(
-        "golden references",
-        format!("every text of {count} objects, for {}", names(sight)),
-    )
-    .broken_by(left)
-    .unknown_for(sight.unread(&["ConfigMap", "Secret", "Deployment", "Ingress"]))
-    .unknown_for(unread(sight, &["Service", "Ingress"]))
-    .hint(format!(
-        "understudy diff {} shows what differs from a clone",
-        sight.preview.name
-    ))
+    let mut looked = format!("every text of {count} objects, for {}", names(sight));
+    if !shared.is_empty() {
+        let policy = &sight.preview.policy;
+        looked.push_str(&format!("; policy {policy} shares {}", shared.join(", ")));
+    }
+    Row::new("golden references", looked)
+        .broken_by(left)
+        .unknown_for(similar)
+        .unknown_for(sight.unread(&["ConfigMap", "Secret", "Deployment", "Ingress"]))
+        .unknown_for(unread(sight, &["Service", "Ingress"]))
+        .hint(format!(
+            "understudy diff {} shows what differs from a clone",
+            sight.preview.name
+        ))
 }
 
 /// Nothing that delivers a golden takes an object for its own.
@@ -80,7 +92,8 @@ pub fn secrets(sight: &Sight, objections: &[Objection]) -> Row {
 }
 
 fn traces(sight: &Sight) -> Traces {
-    Traces::new(sight.goldens.values().filter_map(|golden| golden.as_ref().ok()))
+    let read = sight.goldens.values().filter_map(|golden| golden.as_ref().ok());
+    Traces::new(read, sight.policy())
 }
 
 fn names(sight: &Sight) -> String {

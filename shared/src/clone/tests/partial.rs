@@ -92,7 +92,7 @@ fn what_calls_a_service_by_its_bare_name_misses_it_unless_it_is_shared() {
     assert_eq!(
         bare,
         [
-            "Deployment/web: spec.template.spec.containers[0].args[1] held \"redis\", a Service that is no part of the clone; what uses it will not reach anything"
+            "Deployment/web: spec.template.spec.containers[web].args[1] held \"redis\", a Service that is no part of the clone; what uses it will not reach anything"
         ]
     );
 }
