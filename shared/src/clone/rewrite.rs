@@ -169,4 +169,8 @@ fn refer(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
                 context.golden
             )
         }));
+    let outside = found.outside.iter();
+    notes
+        .warnings
+        .extend(outside.map(|host| format!("{id}: {} holds {:?}, {}", host.path, host.name, host.what())));
 }

@@ -3,6 +3,7 @@
 mod again;
 mod contracts;
 mod credentials;
+mod hosts;
 mod neighbours;
 mod partial;
 mod refusals;
