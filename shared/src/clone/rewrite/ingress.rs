@@ -32,6 +32,7 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
     }
     if let Some(spec) = object.data.get_mut("spec").and_then(Value::as_object_mut) {
         default_backend(spec, notes);
+        let mut served = Vec::new();
         for rule in spec
             .get_mut("rules")
             .and_then(Value::as_array_mut)
@@ -50,8 +51,10 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
                     format!("{host} becomes {new}")
                 });
                 rule["host"] = json!(new);
+                served.push((host.to_ascii_lowercase(), new));
             }
         }
+        certified(spec, &served, context, notes);
         certificates(spec, &by, context, sums, notes);
     }
     let annotations = object.metadata.annotations.get_or_insert_default();
@@ -105,6 +108,60 @@ fn default_backend(spec: &mut Map<String, Value>, notes: &mut Notes) {
     }
 }
 
+/// Certificates are for the hosts that the rules serve, `served` as the golden's and the clone's: a wildcard for those that it
+/// covers. What no rule serves has no host in the clone.
+fn certified(
+    spec: &mut Map<String, Value>,
+    served: &[(String, &str)],
+    context: &Context<'_>,
+    notes: &mut Notes,
+) {
+    let becomes = |asked: &str| -> Vec<String> {
+        let asked = asked.to_ascii_lowercase();
+        if let Some(new) = context.hosts.get(&asked) {
+            return vec![new.to_owned()];
+        }
+        let meant = served
+            .iter()
+            .filter(|(host, _)| covers(&asked, host) || covers(host, &asked));
+        meant.map(|(_, new)| (*new).to_owned()).collect()
+    };
+    let Some(entries) = spec.get_mut("tls").and_then(Value::as_array_mut) else {
+        return;
+    };
+    entries.retain_mut(|entry| {
+        let Some(hosts) = entry.get_mut("hosts").and_then(Value::as_array_mut) else {
+            return true;
+        };
+        let asked = std::mem::take(hosts);
+        for host in asked.iter().filter_map(Value::as_str) {
+            let new = becomes(host);
+            if new.is_empty() {
+                notes.change(format!("tls for {host} is left out: no rule serves it"));
+            } else if context.hosts.get(host).is_none() {
+                notes.change(format!("tls for {host} becomes tls for {}", new.join(", ")));
+            }
+            for new in new.into_iter().map(Value::String) {
+                if !hosts.contains(&new) {
+                    hosts.push(new);
+                }
+            }
+        }
+        // Without hosts it would be for all of the Ingress's own.
+        asked.is_empty() || !hosts.is_empty()
+    });
+    if entries.is_empty() {
+        spec.remove("tls");
+    }
+}
+
+/// Whether `pattern` of an Ingress takes in `host`: `*.x` one label below `x`, and no host at all every one.
+/// Source: <https://kubernetes.io/docs/concepts/services-networking/ingress/#hostname-wildcards>.
+fn covers(pattern: &str, host: &str) -> bool {
+    let below = pattern.strip_prefix("*.").zip(host.split_once('.'));
+    pattern.is_empty() || below.is_some_and(|(parent, (_, rest))| parent == rest)
+}
+
 /// Certificates are the ingress controller's wildcard, unless the policy lets the golden's Secret along.
 fn certificates(
     spec: &mut Map<String, Value>,
@@ -120,16 +177,6 @@ fn certificates(
         .flatten()
     {
         let Value::Object(fields) = entry else { continue };
-        for host in fields
-            .get_mut("hosts")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            if let Some(new) = host.as_str().and_then(|host| context.hosts.get(host)) {
-                *host = json!(new);
-            }
-        }
         let secret = fields
             .get("secretName")
             .and_then(Value::as_str)

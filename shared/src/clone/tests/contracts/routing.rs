@@ -170,6 +170,66 @@ fn hosts_backends_and_certificates_of_an_ingress_are_the_clones() {
     assert_eq!(hosts.len(), 3);
 }
 
+/// What becomes of `tls` on an Ingress with `rules`, and why; nothing of it is the golden's.
+fn certified(rules: &[&str], tls: Value) -> (Value, String) {
+    let mut original = ingress(json!({}));
+    let path = original["spec"]["rules"][0]["http"].clone();
+    let rule = |host: &&str| match *host {
+        "" => json!({ "http": path }),
+        host => json!({ "host": host, "http": path }),
+    };
+    original["spec"]["rules"] = rules.iter().map(rule).collect();
+    original["spec"]["tls"] = tls;
+    let plan = clone_of([original, api_service()], json!({}));
+    let item = item(&plan, "Ingress", "web");
+    assert_eq!(item.verdict, Verdict::Rewrite, "{} {}", item.reason, item.remedy);
+    let written = serde_json::to_string(&manifests(&plan).objects).unwrap();
+    let others = written.replace("preview.example.com", "");
+    assert!(!others.contains("example.com"), "{written}");
+    let made = made(&plan, "Ingress", "web").data["spec"].clone();
+    (made["tls"].clone(), item.reason.clone())
+}
+
+#[test]
+fn certificates_are_for_the_hosts_that_the_rules_serve() {
+    let (shop, api) = ("shop.example.com", "api.example.com");
+    let of = |hosts: &[&str]| json!([{ "hosts": hosts }]);
+    for (rules, asked, certified_for) in [
+        (&[shop, api][..], &["*.example.com"][..], of(&[MAIN, FURTHER])),
+        (
+            &[shop, api],
+            &["Shop.example.com", "*.example.com"],
+            of(&[MAIN, FURTHER]),
+        ),
+        (&[shop], &[shop, "www.shop.example.com"], of(&[MAIN])),
+        (
+            &["*.shop.example.com"],
+            &["*.shop.example.com", "a.shop.example.com"],
+            of(&[MAIN]),
+        ),
+        (&[""], &[shop], of(&[MAIN])),
+        // Of what no rule serves no certificate is left.
+        (
+            &[shop],
+            &["www.shop.example.com", "*.shop.example.com"],
+            Value::Null,
+        ),
+    ] {
+        let (left, _) = certified(rules, of(asked));
+        assert_eq!(left, certified_for, "{rules:?} {asked:?}");
+    }
+    let two = json!([{ "hosts": ["*.example.com"], "secretName": "wild" }, { "hosts": ["www.shop.example.com"], "secretName": "www" }]);
+    let (left, why) = certified(&[shop], two);
+    assert_eq!(left, of(&[MAIN]));
+    assert_eq!(
+        why,
+        format!(
+            "shop.example.com becomes {MAIN}; tls for *.example.com becomes tls for {MAIN}; \
+             tls for www.shop.example.com is left out: no rule serves it; it is served by the ingress controller's own certificate"
+        )
+    );
+}
+
 #[test]
 fn routes_of_every_protocol_mean_the_clone_wherever_a_host_or_namespace_stands() {
     for kind in ["HTTPRoute", "GRPCRoute", "TLSRoute"] {
