@@ -57,6 +57,7 @@ pub use preflight::Shortage;
 pub use selection::{InvalidPattern, InvalidSelector, Pattern, Selection, selector};
 pub use snapshot::{Snapshot, Unreadable, kind_of, name_of};
 pub use spec::{CloneSpec, Rules};
+pub use templates::pod_templates;
 pub use traces::{Left, Traces};
 pub use variables::{Decided, InvalidVariable, PlannedVariable, VariableOverride};
 pub use verdict::{Item, Verdict, Wave};

@@ -1,6 +1,7 @@
 //! The golden's ConfigMaps and Secrets as sources of variables, and which of its objects are a database's.
 
 use super::snapshot::{Snapshot, group_of, kind_of, name_of};
+use super::templates::pod_templates;
 use crate::connection::{self, Connection};
 use crate::environment::{Data, Fact, Kind, Reference, Sources};
 use crate::host;
@@ -145,11 +146,11 @@ pub(super) fn database_behind<'d>(
 /// Whether the Service's selector selects Pods of `workload`.
 pub(super) fn selects(service: &DynamicObject, workload: &DynamicObject) -> bool {
     let selector = service.data.pointer("/spec/selector").and_then(Value::as_object);
-    let labels = workload.data.pointer("/spec/template/metadata/labels");
-    selector.is_some_and(|selector| {
-        !selector.is_empty()
-            && selector
-                .iter()
-                .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+    let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
+        return false;
+    };
+    pod_templates(workload).any(|template| {
+        let labels = &template["metadata"]["labels"];
+        selector.iter().all(|(key, value)| labels.get(key) == Some(value))
     })
 }

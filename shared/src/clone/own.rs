@@ -5,9 +5,9 @@
 
 use super::given::GivenSecret;
 use super::image::ImageOverride;
-use super::snapshot::{Snapshot, is_same, kind_of, name_of};
+use super::snapshot::{Snapshot, controller, is_same, kind_of, name_of};
 use super::spec::CloneSpec;
-use super::templates::{containers, template, templates};
+use super::templates::{containers, is_single, places, pod_templates};
 use super::variables::VariableOverride;
 use super::verdict::Item;
 use crate::keys;
@@ -67,8 +67,8 @@ fn own(object: &DynamicObject, snapshot: &Snapshot, spec: &CloneSpec) -> Own {
     let Some(original) = original(object, snapshot) else {
         return own;
     };
-    let single = containers(original).count() == 1;
-    for container in containers(original) {
+    let single = is_single(original);
+    for container in pod_templates(original).flat_map(containers) {
         let (name, image) = (text(container, "name"), text(container, "image"));
         if spec
             .images
@@ -110,9 +110,10 @@ pub fn kept(live: &Snapshot, golden: &Snapshot, manager: &str) -> Kept {
         let Some(original) = original(object, golden) else {
             continue;
         };
-        for container in containers(template(object)) {
+        for container in pod_templates(object).flat_map(containers) {
             let place = text(container, "name");
-            if !containers(original).any(|original| text(original, "name") == place) {
+            let mut known = pod_templates(original).flat_map(containers);
+            if !known.any(|original| text(original, "name") == place) {
                 continue;
             }
             if own.images.contains(place) || was_set(object, place, manager) {
@@ -143,30 +144,29 @@ pub fn kept(live: &Snapshot, golden: &Snapshot, manager: &str) -> Kept {
     kept
 }
 
-/// The Pod template that `golden` has for the workload `object`. Most objects are none, and a golden is searched for none.
-fn original<'g>(object: &DynamicObject, golden: &'g Snapshot) -> Option<&'g Value> {
-    if template(object).is_null() {
+/// What the workload `object` is in `golden`. Most objects are none, and a golden is searched for none.
+fn original<'g>(object: &DynamicObject, golden: &'g Snapshot) -> Option<&'g DynamicObject> {
+    if places(object).is_empty() {
         return None;
     }
-    templates(golden)
-        .find(|(original, _)| is_same(original, object))
-        .map(|(_, template)| template)
+    let mut originals = golden.objects.iter();
+    originals.find(|original| is_same(original, object) && controller(original).is_none())
 }
 
 /// Whether somebody but `manager` says what image `container` runs.
 fn was_set(object: &DynamicObject, container: &str, manager: &str) -> bool {
     let field = format!("k:{{\"name\":\"{container}\"}}");
     let lists = ["f:containers", "f:initContainers"];
+    let specs: Vec<String> = places(object)
+        .iter()
+        .map(|place| format!("{}/f:spec", place.replace('/', "/f:")))
+        .collect();
     let others = object.metadata.managed_fields.iter().flatten();
     others
         .filter(|entry| entry.manager.as_deref() != Some(manager))
         .filter_map(|entry| entry.fields_v1.as_ref())
         .any(|fields| {
-            let template = [
-                "/f:spec/f:template/f:spec",
-                "/f:spec/f:jobTemplate/f:spec/f:template/f:spec",
-            ];
-            let specs = template.into_iter().filter_map(|path| fields.0.pointer(path));
+            let specs = specs.iter().filter_map(|spec| fields.0.pointer(spec));
             specs
                 .flat_map(|spec| lists.map(|list| &spec[list][&field]["f:image"]))
                 .any(|image| !image.is_null())

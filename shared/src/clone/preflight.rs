@@ -1,11 +1,14 @@
 //! Whether what a clone asks for fits the policy's quota, said before anything is written.
 //!
 //! Counted as the API server counts: a Pod's request is the larger of its containers' sum and its largest initial container,
-//! sidecars included. Source: <https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>,
+//! sidecars included. What an autoscaler sizes counts with its least, and with one Pod where that is none: it comes up as soon
+//! as there is work. Source: <https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>,
 //! <https://kubernetes.io/docs/concepts/policy/resource-quotas/>.
 
-use super::snapshot::{kind_of, name_of};
-use super::templates;
+use super::snapshot::{group_of, kind_of, name_of};
+use super::survey;
+use super::templates::{places, pod_templates};
+use crate::admission::is_vendors_group;
 use crate::guardrails;
 use crate::policy::PreviewPolicySpec;
 use crate::quantity::Quantity;
@@ -58,14 +61,15 @@ impl Shortage {
 
 /// Everything of `made` that does not fit.
 pub(super) fn shortages<'o>(
-    made: impl Iterator<Item = &'o DynamicObject>,
+    made: impl Iterator<Item = &'o DynamicObject> + Clone,
     policy: &PreviewPolicySpec,
 ) -> Vec<Shortage> {
+    let least = least(made.clone());
     let (mut steady, mut rolling) = (Amounts::new(), Amounts::new());
     let mut shares: BTreeMap<String, Vec<(Quantity, String)>> = BTreeMap::new();
     for object in made {
         let id = format!("{}/{}", kind_of(object), name_of(object));
-        let (once, surge) = asked(object, policy);
+        let (once, surge) = asked(object, least.get(&id).copied(), policy);
         add(&mut steady, &once);
         add(&mut rolling, &surge);
         for (resource, amount) in once {
@@ -105,14 +109,42 @@ pub(super) fn shortages<'o>(
     found
 }
 
-/// What `object` asks for once it runs, and what a rollout asks for besides.
-fn asked(object: &DynamicObject, policy: &PreviewPolicySpec) -> (Amounts, Amounts) {
+/// The least of each workload that an autoscaler sizes.
+fn least<'o>(made: impl Iterator<Item = &'o DynamicObject>) -> BTreeMap<String, u64> {
+    let mut least = BTreeMap::new();
+    for scaler in made.filter(|object| survey::is_scaler(object)) {
+        let count = |field: &str| scaler.data["spec"][field].as_u64();
+        let count = count("minReplicas").or(count("minReplicaCount")).unwrap_or(1);
+        if let Some(target) = survey::scaled(scaler) {
+            let known = least.entry(target).or_insert(1);
+            *known = count.max(*known);
+        }
+    }
+    least
+}
+
+/// What `object` asks for once it runs, and what a rollout asks for besides; `least` is what its autoscaler keeps of it.
+fn asked(object: &DynamicObject, least: Option<u64>, policy: &PreviewPolicySpec) -> (Amounts, Amounts) {
     let spec = &object.data["spec"];
     let one = |resource: &str| Amounts::from([(resource.to_owned(), Quantity::count(1))]);
+    let replicas = |beside: &Value| beside["replicas"].as_u64().or(least).unwrap_or(1);
+    let template = || pod_templates(object).next().unwrap_or(&Value::Null);
+    if is_vendors_group(group_of(object)) {
+        let mut steady = Amounts::new();
+        for place in places(object) {
+            let beside = place
+                .rsplit_once('/')
+                .and_then(|(beside, _)| object.data.pointer(beside));
+            let template = object.data.pointer(&place).unwrap_or(&Value::Null);
+            let count = beside.map_or(1, replicas);
+            add(&mut steady, &scaled(&pod(template, policy), count));
+        }
+        return (steady, Amounts::new());
+    }
     match kind_of(object) {
         "Deployment" | "StatefulSet" => {
-            let replicas = spec["replicas"].as_u64().unwrap_or(1);
-            let pod = pod(templates::template(object), policy);
+            let replicas = replicas(spec);
+            let pod = pod(template(), policy);
             let mut steady = scaled(&pod, replicas);
             for claim in spec["volumeClaimTemplates"].as_array().into_iter().flatten() {
                 add(&mut steady, &scaled(&self::claim(&claim["spec"]), replicas));
@@ -128,10 +160,7 @@ fn asked(object: &DynamicObject, policy: &PreviewPolicySpec) -> (Amounts, Amount
         }
         "Job" => {
             let parallel = spec["parallelism"].as_u64().unwrap_or(1);
-            (
-                scaled(&pod(templates::template(object), policy), parallel),
-                Amounts::new(),
-            )
+            (scaled(&pod(template(), policy), parallel), Amounts::new())
         }
         "PersistentVolumeClaim" => (claim(spec), Amounts::new()),
         "Service" => (one("services"), Amounts::new()),
@@ -247,6 +276,10 @@ mod tests {
         shortages([workload(kind, spec)].iter(), &policy(quota))
     }
 
+    fn object(object: Value) -> DynamicObject {
+        serde_json::from_value(object).unwrap()
+    }
+
     #[test]
     fn a_sum_that_does_not_fit_is_named_with_who_asks_for_most() {
         let template = json!({ "spec": {
@@ -292,5 +325,48 @@ mod tests {
             (found[0].wanted.as_str(), found[0].only_in_rollouts),
             ("20Gi", false)
         );
+    }
+    #[test]
+    fn what_an_autoscaler_sizes_counts_with_its_least() {
+        let template = json!({ "spec": { "containers": [{ "name": "app" }] } });
+        let web = workload(
+            "Deployment",
+            json!({ "strategy": { "type": "Recreate" }, "template": template }),
+        );
+        let scaler = |kind: &str, spec: Value| {
+            let mut spec = spec;
+            spec["scaleTargetRef"] = json!({ "kind": "Deployment", "name": "web" });
+            workload(kind, spec)
+        };
+        let pods = policy(json!({ "pods": "2" }));
+        for (scaler, wanted) in [
+            (
+                scaler("HorizontalPodAutoscaler", json!({ "minReplicas": 3 })),
+                Some("3"),
+            ),
+            (scaler("ScaledObject", json!({ "minReplicaCount": 4 })), Some("4")),
+            (scaler("ScaledObject", json!({ "minReplicaCount": 0 })), None),
+            (scaler("HorizontalPodAutoscaler", json!({})), None),
+        ] {
+            let found = shortages([scaler, web.clone()].iter(), &pods);
+            assert_eq!(found.first().map(|shortage| shortage.wanted.as_str()), wanted);
+        }
+        let none = policy(json!({ "pods": "0" }));
+        let asleep = scaler("ScaledObject", json!({ "minReplicaCount": 0 }));
+        assert_eq!(
+            shortages([asleep, web].iter(), &none)[0].by,
+            ["Deployment/web (1)"]
+        );
+    }
+
+    #[test]
+    fn pods_of_another_vendors_kind_count_as_often_as_stands_beside_their_template() {
+        let template = json!({ "spec": { "containers": [{ "name": "app", "resources": { "requests": { "memory": "1Gi" } } }] } });
+        let cluster = object(
+            json!({ "apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": { "name": "train" }, "spec": {
+            "headGroupSpec": { "template": template }, "workerGroupSpecs": [{ "replicas": 3, "template": template }] } }),
+        );
+        let found = shortages([cluster].iter(), &policy(json!({ "requests.memory": "3Gi" })));
+        assert_eq!(found[0].by, ["RayCluster/train (4Gi)"]);
     }
 }

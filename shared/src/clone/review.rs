@@ -4,8 +4,9 @@ use super::golden::decoded;
 use super::selection::plural;
 use super::snapshot::{group_of, kind_of, name_of};
 use super::spec::Rules;
+use super::templates::{containers, pod_templates};
 use super::verdict::Item;
-use crate::admission::{Decision, Facts, Installation, Request, User, review};
+use crate::admission::{Decision, Facts, Installation, Request, User, is_vendors_group, review};
 use crate::environment::{Data, Fact, Kind, Reference};
 use crate::preview::Preview;
 use crate::reason::Reason;
@@ -28,9 +29,13 @@ pub(super) fn apply(
     let mut warnings = Vec::new();
     for item in items.iter_mut() {
         let Some((_, object)) = &item.made else { continue };
-        let Decision::Deny(violations) = review(&request(object), &facts) else {
-            continue;
-        };
+        let refused = requests(object)
+            .into_iter()
+            .filter_map(|request| match review(&request, &facts) {
+                Decision::Deny(violations) => Some(violations),
+                _ => None,
+            });
+        let violations: Vec<Violation> = refused.flatten().collect();
         // The golden has the same gap: its Pods wait for what is missing, and so will the clone's.
         let (gaps, violations): (Vec<_>, Vec<_>) = violations
             .into_iter()
@@ -82,7 +87,7 @@ fn facts(items: &[Item], namespace: &Namespace, rules: Rules<'_>, now: Timestamp
         })
         .collect();
     for item in items.iter().filter_map(|item| item.made.as_ref()) {
-        for container in pod(&item.1).iter().flat_map(super::templates::containers) {
+        for container in pod_templates(&item.1).flat_map(containers) {
             for reference in crate::environment::references(container) {
                 sources.entry(reference).or_insert(Fact::Absent);
             }
@@ -110,39 +115,26 @@ fn texts(data: &Value) -> Data {
         .collect()
 }
 
-/// The Pod that a workload makes.
-fn pod(object: &DynamicObject) -> Option<Value> {
-    let pointer = match kind_of(object) {
-        "Deployment" | "StatefulSet" | "Job" => "/spec/template",
-        "CronJob" => "/spec/jobTemplate/spec/template",
-        _ => return None,
-    };
-    object.data.pointer(pointer).cloned()
-}
-
-/// The creation of `object`, or of the Pod it makes.
-fn request(object: &DynamicObject) -> Request {
+/// The creation of `object` or, of what makes Pods, that of each Pod. Another vendor's kind is reviewed as itself, too: more
+/// than its Pods may be in it.
+fn requests(object: &DynamicObject) -> Vec<Request> {
+    let pods = pod_templates(object).cloned().map(|mut pod| {
+        pod["apiVersion"] = json!("v1");
+        pod["kind"] = json!("Pod");
+        ("", "pods".to_owned(), pod)
+    });
+    let mut reviewed: Vec<(&str, String, Value)> = pods.collect();
+    if reviewed.is_empty() || is_vendors_group(group_of(object)) {
+        let itself = serde_json::to_value(object).unwrap_or_default();
+        reviewed.push((group_of(object), plural(kind_of(object)), itself));
+    }
     let namespace = object.metadata.namespace.clone().unwrap_or_default();
-    let (group, resource, reviewed) = match pod(object) {
-        Some(mut pod) => {
-            pod["apiVersion"] = json!("v1");
-            pod["kind"] = json!("Pod");
-            (String::new(), "pods".to_owned(), pod)
-        }
-        None => {
-            let group = group_of(object).to_owned();
-            (
-                group,
-                plural(kind_of(object)),
-                serde_json::to_value(object).unwrap_or_default(),
-            )
-        }
-    };
-    Request {
-        namespace,
-        group,
+    let request = |(group, resource, reviewed): (&str, String, Value)| Request {
+        namespace: namespace.clone(),
+        group: group.to_owned(),
         name: String::new(),
         uid: String::new(),
         ..Request::creation(reviewed, &resource, User::default())
-    }
+    };
+    reviewed.into_iter().map(request).collect()
 }

@@ -4,7 +4,7 @@ use super::image::ImageOverride;
 use super::mistake::Mistake;
 use super::snapshot::{Snapshot, controller, kind_of, name_of};
 use super::spec::CloneSpec;
-use super::templates::{self, templates};
+use super::templates::{self, pod_templates, templates};
 use super::variables;
 use kube::core::DynamicObject;
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub(super) fn accounts(snapshot: &Snapshot, part: impl Fn(&DynamicObject) -> boo
     for object in makers {
         let mut named = BTreeSet::new();
         accounts_in(&object.data, &mut named);
-        if named.is_empty() && !templates::template(object).is_null() {
+        if named.is_empty() && pod_templates(object).next().is_some() {
             named.insert("default".to_owned());
         }
         accounts.append(&mut named);
@@ -69,24 +69,27 @@ fn accounts_in(value: &Value, found: &mut BTreeSet<String>) {
 
 /// The golden's autoscalers, Kubernetes' own and KEDA's.
 pub(super) fn scalers(snapshot: &Snapshot) -> impl Iterator<Item = &DynamicObject> {
-    ["HorizontalPodAutoscaler", "ScaledObject"]
-        .into_iter()
-        .flat_map(|kind| snapshot.of(kind))
+    snapshot.objects.iter().filter(|object| is_scaler(object))
+}
+
+/// Whether `object` sizes others.
+pub(super) fn is_scaler(object: &DynamicObject) -> bool {
+    ["HorizontalPodAutoscaler", "ScaledObject"].contains(&kind_of(object))
+}
+
+/// `Kind/name` of what an autoscaler sizes.
+pub(super) fn scaled(scaler: &DynamicObject) -> Option<String> {
+    let target = scaler.data.pointer("/spec/scaleTargetRef")?;
+    // KEDA takes a Deployment where no kind is written.
+    let kind = target["kind"].as_str().unwrap_or("Deployment");
+    Some(format!("{kind}/{}", target["name"].as_str()?))
 }
 
 /// What the golden's autoscalers size, as far as these are part of the clone.
 pub(super) fn autoscaled(snapshot: &Snapshot, part: impl Fn(&DynamicObject) -> bool) -> BTreeSet<String> {
-    let text = |scaler: &DynamicObject, field: &str| {
-        let target = scaler.data.pointer(&format!("/spec/scaleTargetRef/{field}"));
-        target.and_then(Value::as_str).map(str::to_owned)
-    };
     scalers(snapshot)
         .filter(|scaler| part(scaler))
-        .filter_map(|scaler| {
-            // KEDA takes a Deployment where no kind is written.
-            let kind = text(scaler, "kind").unwrap_or_else(|| "Deployment".to_owned());
-            Some(format!("{kind}/{}", text(scaler, "name")?))
-        })
+        .filter_map(scaled)
         .collect()
 }
 
@@ -129,7 +132,7 @@ pub(super) fn check(snapshot: &Snapshot, spec: &CloneSpec) -> Vec<Mistake> {
 /// Whether `image` means a container of the golden.
 fn is_meant(image: &ImageOverride, snapshot: &Snapshot) -> bool {
     templates(snapshot).any(|(object, template)| {
-        let single = templates::containers(template).count() == 1;
+        let single = templates::is_single(object);
         templates::containers(template).any(|container| {
             let text = |field: &str| container[field].as_str().unwrap_or_default();
             image

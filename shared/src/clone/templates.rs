@@ -1,10 +1,17 @@
 //! Pod templates: where each kind of workload keeps its own, and what is in one.
+//!
+//! Of Kubernetes' own kinds that is known. In those of other vendors a template is found by convention: a field called so,
+//! whose `spec` has containers. One object may have several.
+//!
+//! Source of the convention: <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md>.
 
-use super::snapshot::{Snapshot, controller, kind_of};
+use super::snapshot::{Snapshot, controller, group_of, kind_of};
+use crate::admission::is_vendors_group;
 use kube::core::DynamicObject;
 use serde_json::Value;
+use std::borrow::Cow;
 
-/// Where each kind of workload keeps its Pod template.
+/// Where each of Kubernetes' own kinds keeps its Pod template.
 const TEMPLATES: [(&str, &str); 4] = [
     ("Deployment", "/spec/template"),
     ("StatefulSet", "/spec/template"),
@@ -15,20 +22,65 @@ const TEMPLATES: [(&str, &str); 4] = [
 /// Where the containers of a Pod template stand, below its `spec`, in the order in which they are looked at.
 const LISTS: [&str; 2] = ["initContainers", "containers"];
 
-/// Every workload that nobody owns, with its Pod template.
-pub(super) fn templates(snapshot: &Snapshot) -> impl Iterator<Item = (&DynamicObject, &Value)> {
-    TEMPLATES.iter().flat_map(move |(kind, pointer)| {
-        let objects = snapshot.of(kind).filter(|object| controller(object).is_none());
-        objects.map(|object| (object, object.data.pointer(pointer).unwrap_or(&Value::Null)))
-    })
+/// Where the Pod templates of `object` are, as pointers into it.
+pub(super) fn places(object: &DynamicObject) -> Vec<Cow<'static, str>> {
+    if is_vendors_group(group_of(object)) {
+        let mut found = Vec::new();
+        // What a controller reports is nobody's wish.
+        let fields = object.data.as_object().into_iter().flatten();
+        for (key, value) in fields.filter(|(key, _)| *key != "status") {
+            search(key, value, String::new(), &mut found);
+        }
+        return found;
+    }
+    let mut known = TEMPLATES.iter().filter(|(kind, _)| *kind == kind_of(object));
+    let place = known.find(|(_, place)| object.data.pointer(place).is_some());
+    place
+        .map(|(_, place)| Cow::Borrowed(*place))
+        .into_iter()
+        .collect()
 }
 
-/// The Pod template of a workload; null where it is none.
-pub(super) fn template(object: &DynamicObject) -> &Value {
-    let known = TEMPLATES.iter().find(|(kind, _)| *kind == kind_of(object));
-    known
-        .and_then(|(_, pointer)| object.data.pointer(pointer))
-        .unwrap_or(&Value::Null)
+fn search(key: &str, value: &Value, above: String, found: &mut Vec<Cow<'static, str>>) {
+    let place = format!("{above}/{}", key.replace('~', "~0").replace('/', "~1"));
+    if is_template(key, value) {
+        found.push(Cow::Owned(place));
+        return;
+    }
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            fields.for_each(|(key, value)| search(key, value, place.clone(), found));
+        }
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.for_each(|(index, item)| search(&index.to_string(), item, place.clone(), found));
+        }
+        _ => {}
+    }
+}
+
+/// Whether `value` in the field `key` of another vendor's kind is a Pod template. Operators fill in what is not written: the
+/// image, mostly.
+pub(super) fn is_template(key: &str, value: &Value) -> bool {
+    let first = value.pointer("/spec/containers/0");
+    key.to_ascii_lowercase().ends_with("template")
+        && first.is_some_and(|container| container["name"].is_string() || container["image"].is_string())
+}
+
+/// The Pod templates of `object`; none where it is no workload.
+pub fn pod_templates(object: &DynamicObject) -> impl Iterator<Item = &Value> {
+    let places = places(object).into_iter();
+    places.filter_map(|place| object.data.pointer(&place))
+}
+
+/// Every Pod template of every workload that nobody owns.
+pub(super) fn templates(snapshot: &Snapshot) -> impl Iterator<Item = (&DynamicObject, &Value)> {
+    let objects = snapshot
+        .objects
+        .iter()
+        .filter(|object| controller(object).is_none());
+    objects.flat_map(|object| pod_templates(object).map(move |template| (object, template)))
 }
 
 /// The containers of a Pod template.
@@ -52,6 +104,11 @@ pub(super) fn containers_mut(template: &mut Value) -> impl Iterator<Item = &mut 
         .collect();
     lists.sort_by_key(|(at, _)| *at);
     lists.into_iter().flat_map(|(_, list)| list)
+}
+
+/// Whether `object` has one container, which may go by the workload's name then.
+pub(super) fn is_single(object: &DynamicObject) -> bool {
+    pod_templates(object).flat_map(containers).count() == 1
 }
 
 /// Names of the ConfigMaps that the Pods of a template mount as files.

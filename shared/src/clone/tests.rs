@@ -8,6 +8,7 @@ mod neighbours;
 mod partial;
 mod refusals;
 mod several;
+mod vendors;
 mod wishes;
 
 use super::*;

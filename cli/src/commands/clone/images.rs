@@ -14,7 +14,7 @@ use kube::core::DynamicObject;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use understudy::clone::{kind_of, name_of};
+use understudy::clone::{kind_of, name_of, pod_templates};
 
 /// Does with the images of `settings` what they say. Whether any registry had to be asked is returned.
 ///
@@ -103,22 +103,17 @@ async fn keyring(cluster: &Cluster, objects: &[DynamicObject], golden: &str) -> 
 
 /// Namespace and name of every Secret that workloads or ServiceAccounts pull images by.
 fn pull_secrets(objects: &[DynamicObject], golden: &str) -> BTreeSet<(String, String)> {
-    const PLACES: [&str; 4] = [
-        "/imagePullSecrets",
-        "/spec/imagePullSecrets",
-        "/spec/template/spec/imagePullSecrets",
-        "/spec/jobTemplate/spec/template/spec/imagePullSecrets",
-    ];
+    const PLACES: [&str; 2] = ["/imagePullSecrets", "/spec/imagePullSecrets"];
     let of = |object: &DynamicObject| {
         let namespace = object
             .metadata
             .namespace
             .clone()
             .unwrap_or_else(|| golden.to_owned());
-        let lists = PLACES
-            .iter()
-            .filter_map(|place| object.data.pointer(place)?.as_array());
-        let names = lists.flatten().filter_map(|secret| secret["name"].as_str());
+        let own = PLACES.iter().filter_map(|place| object.data.pointer(place));
+        let lists = own.chain(pod_templates(object).map(|template| &template["spec"]["imagePullSecrets"]));
+        let secrets = lists.filter_map(|list| list.as_array()).flatten();
+        let names = secrets.filter_map(|secret| secret["name"].as_str());
         names
             .map(|name| (namespace.clone(), name.to_owned()))
             .collect::<Vec<_>>()

@@ -289,17 +289,27 @@ impl<'a> Planner<'a> {
             .collect();
         let clone = golden::GoldenData::of(made.iter().copied(), self.context.golden);
         let mut planned = Vec::new();
-        for (original, template) in templates::templates(self.snapshot) {
+        let originals = self.snapshot.objects.iter();
+        for original in originals.filter(|original| controller(original).is_none()) {
+            let places = templates::places(original);
+            if places.is_empty() {
+                continue;
+            }
             let Some(object) = made.iter().find(|object| is_same(object, original)) else {
                 continue;
             };
-            let now = templates::template(object);
-            planned.extend(variables::plan(
-                (template, self.context.data),
-                (now, &clone),
-                object,
-                &self.context.spec.variables,
-            ));
+            for place in places {
+                let [before, now] = [original, object].map(|object| object.data.pointer(&place));
+                let (Some(before), Some(now)) = (before, now) else {
+                    continue;
+                };
+                planned.extend(variables::plan(
+                    (before, self.context.data),
+                    (now, &clone),
+                    object,
+                    &self.context.spec.variables,
+                ));
+            }
         }
         planned.sort();
         planned

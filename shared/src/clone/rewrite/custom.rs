@@ -1,20 +1,27 @@
-//! Other vendors' kinds: what stands in their fields by convention. Pod templates are rewritten as such, Secrets that are
-//! referred to count as used, connections to golden databases are refused.
-//!
-//! Source of the conventions: <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md>.
+//! Other vendors' kinds: what stands in their fields by convention. Pod templates are rewritten as such, `spec.replicas` beside
+//! one is a size, Secrets that are referred to count as used, connections to golden databases are refused.
 
-use super::{Context, Notes, Sums, pod};
+use super::{Context, Notes, Sums, pod, workload};
 use crate::clone::embedded;
 use crate::clone::secrets::Usage;
+use crate::clone::templates::{is_template, places};
 use kube::core::DynamicObject;
 use serde_json::Value;
 
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
     let by = format!("{}/{}", super::kind_of(object), super::name_of(object));
     let name = super::name_of(object).to_owned();
-    templates(&mut object.data, &mut |template| {
-        pod::rewrite(template, &name, &by, context, sums, notes);
-    });
+    for place in places(object) {
+        if place
+            .rsplit_once('/')
+            .is_some_and(|(beside, _)| beside == "/spec")
+        {
+            workload::size(object, context, notes);
+        }
+        if let Some(template) = object.data.pointer_mut(&place) {
+            pod::rewrite(template, &name, &by, context, sums, notes);
+        }
+    }
     references(&object.data, "", &by, &mut sums.usage);
     refuse_leak(object, context, notes);
 }
@@ -23,26 +30,6 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
 pub(super) fn refuse_leak(object: &DynamicObject, context: &Context<'_>, notes: &mut Notes) {
     if let Some((path, why)) = leak(&object.data, "", context) {
         notes.refuse(format!("{path} {why}"), "take the connection from a variable");
-    }
-}
-
-/// Visits every Pod template in `value`: what has containers in its `spec`.
-fn templates(value: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
-    match value {
-        Value::Object(fields) => {
-            for (key, inner) in fields {
-                let is_template = inner
-                    .pointer("/spec/containers/0/image")
-                    .is_some_and(Value::is_string);
-                if is_template && key.to_ascii_lowercase().ends_with("template") {
-                    visit(inner);
-                } else {
-                    templates(inner, visit);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| templates(item, visit)),
-        _ => {}
     }
 }
 
@@ -57,7 +44,7 @@ fn references(value: &Value, path: &str, by: &str, usage: &mut Usage) {
                     format!("{path}.{key}")
                 };
                 let lower = key.to_ascii_lowercase();
-                if lower.ends_with("template") && inner.pointer("/spec/containers").is_some() {
+                if is_template(key, inner) {
                     continue;
                 }
                 let mut count = |reference: &Value, path: &str| {

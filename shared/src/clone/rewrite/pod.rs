@@ -98,7 +98,9 @@ fn images(template: &mut Value, workload: &str, context: &Context<'_>, sums: &mu
             }
             None => image,
         };
-        sums.images.insert(format!("{workload}/{name}"), image);
+        if !image.is_empty() {
+            sums.images.insert(format!("{workload}/{name}"), image);
+        }
     }
 }
 

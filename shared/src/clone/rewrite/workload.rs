@@ -6,15 +6,7 @@ use serde_json::{Value, json};
 
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &mut Sums, notes: &mut Notes) {
     let by = format!("{}/{}", super::kind_of(object), super::name_of(object));
-    if context.autoscaled.contains(&by) {
-        // Two that set one field would undo each other at every run.
-        if let Some(spec) = object.data.get_mut("spec").and_then(Value::as_object_mut) {
-            spec.remove("replicas");
-        }
-        notes.change("its autoscaler decides about replicas");
-    } else {
-        clamp(&mut object.data, context, notes);
-    }
+    size(object, context, notes);
     let name = super::name_of(object).to_owned();
     if let Some(template) = object.data.pointer_mut("/spec/template") {
         pod::rewrite(template, &name, &by, context, sums, notes);
@@ -38,10 +30,19 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
     notes.change("its volumes come up empty");
 }
 
-/// No more replicas than the policy's size; a workload at rest stays at rest.
-fn clamp(data: &mut Value, context: &Context<'_>, notes: &mut Notes) {
+/// Its autoscaler's business where it has one, else no more than the policy's size; a workload at rest stays at rest.
+pub(super) fn size(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
+    let by = format!("{}/{}", super::kind_of(object), super::name_of(object));
+    if context.autoscaled.contains(&by) {
+        // Two that set one field would undo each other at every run.
+        if let Some(spec) = object.data.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.remove("replicas");
+        }
+        notes.change("its autoscaler decides about replicas");
+        return;
+    }
     let most = i64::from(context.policy.size.replicas);
-    if let Some(replicas) = data.pointer_mut("/spec/replicas")
+    if let Some(replicas) = object.data.pointer_mut("/spec/replicas")
         && let Some(count) = replicas.as_i64().filter(|count| *count > most)
     {
         *replicas = json!(most);

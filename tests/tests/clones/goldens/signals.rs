@@ -83,10 +83,12 @@ async fn the_signals_are_cloned_with_kinds_that_nobody_knows() {
     .await;
     let pool = pools.get("enrich").await.unwrap();
     assert_eq!(pool.metadata.finalizers, None);
+    let container = &pool.data["spec"]["podTemplate"]["spec"]["containers"][0];
     assert_eq!(
-        pool.data["spec"]["podTemplate"]["spec"]["containers"][0]["args"][1],
+        container["args"][1],
         "--callback=http://ingest.signals-pr-7.svc.cluster.local/enriched"
     );
+    assert_eq!(container["image"], "registry.example.com/signals/enrich:pr-7");
     settled("signals-pr-7", |metadata| {
         let annotations = metadata.annotations.unwrap_or_default();
         anyhow::ensure!(
