@@ -4,15 +4,22 @@
 //! A password counts as the environment's own where a data server of the golden takes it from its variables or arguments, or
 //! where a connection to one of the golden's Services carries it. Whatever else looks like one stays what it is: somebody
 //! else's secret.
+//!
+//! Which password the clone's server has is decided once, for every place and every Secret:
+//!
+//! 1. What somebody gives, with `--secret` or `--set-env`, beats what is generated; a server's own place beats its clients'.
+//! 2. Otherwise it is generated, also in Secrets that the policy lists for copying or the manifests hold.
+//! 3. Where somebody else makes the Secret, as External Secrets and the policy's fan-out do, nobody knows it beforehand: what
+//!    repeats it is pointed out.
 
+mod connections;
 mod place;
+mod search;
 mod servers;
 
-use super::golden::{GoldenData, meant};
-use super::snapshot::{Snapshot, kind_of, name_of};
-use super::templates::{containers, templates};
-use crate::environment::{self, Origin, Variable};
-use crate::policy::Database;
+pub(super) use connections::connections;
+use place::Likeness;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,62 +65,80 @@ impl fmt::Debug for Seed {
 /// The environment's own passwords, and what takes their place. Prints nothing of itself.
 #[derive(Default)]
 pub(super) struct Credentials {
-    /// Old password → new one.
-    new: BTreeMap<String, String>,
+    /// By the golden's password.
+    passwords: BTreeMap<String, Password>,
     /// What stands beside a password and is no secret: users, hosts, ports, names of databases.
     identity: BTreeSet<String>,
+    /// Where servers take their passwords from, as `Kind/name/key`.
+    sources: BTreeSet<String>,
 }
 
-impl Credentials {
-    /// Finds the passwords of the golden's own data servers.
-    pub(super) fn find(snapshot: &Snapshot, data: &GoldenData, databases: &[Database], seed: &Seed) -> Self {
-        let mut found = Found::default();
-        for (object, template) in templates(snapshot) {
-            let by = format!("{}/{}", kind_of(object), name_of(object));
-            for container in containers(template) {
-                let environment = environment::resolve(template, container, data);
-                let variables: Vec<&Variable> = environment.effective().collect();
-                found.server(container, &variables, &by);
-                for variable in &variables {
-                    let place = origin(variable, &by);
-                    found.connection(
-                        variable.value.as_deref().unwrap_or_default(),
-                        data,
-                        databases,
-                        &place,
-                    );
-                }
-            }
-        }
-        for map in snapshot.of("ConfigMap") {
-            for (key, value) in map.data["data"].as_object().into_iter().flatten() {
-                let place = format!("ConfigMap/{}/{key}", name_of(map));
-                found.connection(value.as_str().unwrap_or_default(), data, databases, &place);
-            }
-        }
-        for secret in snapshot.of("Secret") {
-            for (key, value) in data.secret(name_of(secret)).into_iter().flatten() {
-                let place = format!("Secret/{}/{key}", name_of(secret));
-                found.connection(value, data, databases, &place);
-            }
-        }
-        found.credentials(seed)
-    }
+/// What becomes of one password.
+struct Password {
+    new: String,
+    likeness: Likeness,
+    /// Why places that repeat it may not agree with the server.
+    doubt: Option<String>,
+}
 
+/// What renewing one text came to.
+#[derive(Default)]
+pub(super) struct Renewal {
+    /// The text with new passwords, where there was any.
+    pub(super) text: Option<String>,
+    /// What somebody should look at; completes "the place …".
+    pub(super) warnings: BTreeSet<String>,
+}
+
+/// Fields whose strings are names of something.
+const NAMES: &[&str] = &["binaryData", "image", "labels", "matchLabels", "name", "selector"];
+
+impl Credentials {
     /// Whether the golden has any of its own.
     pub(super) fn is_empty(&self) -> bool {
-        self.new.is_empty()
+        self.passwords.is_empty()
     }
 
-    /// `text` with every password of the environment replaced, where there is one.
-    pub(super) fn renew(&self, text: &str) -> Option<String> {
-        let mut renewed: Option<String> = None;
-        for (old, new) in &self.new {
-            if let Some(text) = place::replace(renewed.as_deref().unwrap_or(text), old, new) {
-                renewed = Some(text);
+    /// `text` with every password of the environment replaced. It stands at `place`: a key, a name of a variable or an
+    /// option, or `Kind/name/key`.
+    pub(super) fn renew(&self, place: &str, text: &str) -> Renewal {
+        let mut renewal = Renewal::default();
+        let is_source = self.sources.contains(place);
+        let name = place.rsplit('/').next().unwrap_or_default();
+        let mut spans = Vec::new();
+        for (old, password) in &self.passwords {
+            let found = place::find(text, old, password.likeness, name, is_source);
+            if !found.spans.is_empty() {
+                renewal.warnings.extend(password.doubt.clone());
+            }
+            if found.is_doubtful {
+                renewal.warnings.insert(
+                    "holds a word that is a password of the environment's own too, and was left as it is; if it is the password, take it from the Secret".to_owned(),
+                );
+            }
+            let new = password.new.as_str();
+            spans.extend(
+                found
+                    .spans
+                    .into_iter()
+                    .map(|(span, spelling)| (span, spelling.of(new))),
+            );
+        }
+        // One may lie inside another.
+        spans.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+        let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+        for (span, new) in spans {
+            if span.start >= done {
+                out.push_str(&text[done..span.start]);
+                out.push_str(&new);
+                done = span.end;
             }
         }
-        renewed
+        if done > 0 {
+            out.push_str(&text[done..]);
+            renewal.text = Some(out);
+        }
+        renewal
     }
 
     /// Whether `value` only says who connects where.
@@ -121,102 +146,80 @@ impl Credentials {
         self.identity.contains(value.trim())
     }
 
-    /// Renews every string below `value`; whether there was any.
-    pub(super) fn walk(&self, value: &mut Value) -> bool {
-        if self.is_empty() {
-            return false;
+    /// Renews every string of the object `id`; whether there was any, and what somebody should look at.
+    pub(super) fn walk(&self, id: &str, data: &mut Value) -> (bool, Vec<String>) {
+        let mut walk = Walk {
+            credentials: self,
+            id,
+            any: false,
+            warnings: Vec::new(),
+        };
+        if !self.is_empty() {
+            walk.value(data, "", "");
         }
+        (walk.any, walk.warnings)
+    }
+}
+
+struct Walk<'c> {
+    credentials: &'c Credentials,
+    id: &'c str,
+    any: bool,
+    warnings: Vec<String>,
+}
+
+impl Walk<'_> {
+    /// `name` is what a string that stands here is called: its key, the variable's name, the option before it.
+    fn value(&mut self, value: &mut Value, path: &str, name: &str) {
         match value {
-            Value::String(text) => match self.renew(text) {
-                Some(new) => {
+            Value::String(text) => {
+                let renewal = self.credentials.renew(name, text);
+                let id = self.id;
+                let warnings = renewal.warnings.into_iter();
+                self.warnings
+                    .extend(warnings.map(|why| format!("{id}: {path} {why}")));
+                if let Some(new) = renewal.text {
                     *text = new;
-                    true
+                    self.any = true;
                 }
-                None => false,
-            },
-            Value::Array(items) => items.iter_mut().fold(false, |any, item| self.walk(item) | any),
-            Value::Object(fields) => fields.values_mut().fold(false, |any, item| self.walk(item) | any),
-            _ => false,
-        }
-    }
-}
-
-/// Where a password was seen first decides what the new one is, so that a changed password changes nothing in the clone.
-#[derive(Default)]
-struct Found {
-    passwords: BTreeMap<String, String>,
-    elsewhere: BTreeSet<String>,
-    identity: BTreeSet<String>,
-}
-
-impl Found {
-    fn keep(&mut self, password: &str, place: &str) {
-        // Anything shorter stands in too many texts by accident.
-        if password.len() < 4 || password.contains("$(") {
-            return;
-        }
-        let known = self
-            .passwords
-            .entry(password.to_owned())
-            .or_insert_with(|| place.to_owned());
-        if place < known.as_str() {
-            place.clone_into(known);
-        }
-    }
-
-    fn server(&mut self, container: &Value, variables: &[&Variable], by: &str) {
-        let image = container["image"].as_str().unwrap_or_default();
-        for variable in variables {
-            let value = variable.value.as_deref().unwrap_or_default();
-            if servers::is_password(image, &variable.name) {
-                self.keep(value, &origin(variable, by));
-            } else if servers::is_identity(image, &variable.name) {
-                self.identity.insert(value.to_owned());
             }
-        }
-        let words = ["command", "args"]
-            .into_iter()
-            .filter_map(|part| container[part].as_array());
-        let words: Vec<&str> = words.flatten().filter_map(Value::as_str).collect();
-        if let Some(password) = servers::password_argument(image, &words) {
-            self.keep(
-                password,
-                &format!("{by} {}", container["name"].as_str().unwrap_or_default()),
-            );
-        }
-    }
-
-    fn connection(&mut self, text: &str, data: &GoldenData, databases: &[Database], at: &str) {
-        for url in place::connections(text) {
-            if data.is_inside(&url.host) && meant(databases, url.text).is_none() {
-                self.keep(&url.password, at);
-                self.identity.extend(
-                    [url.user, url.host, url.port, url.path]
-                        .into_iter()
-                        .filter(|part| !part.is_empty()),
-                );
-            } else {
-                self.elsewhere.insert(url.password);
+            Value::Array(items) => {
+                let mut option = String::new();
+                for (index, item) in items.iter_mut().enumerate() {
+                    let text = item.as_str().unwrap_or_default();
+                    let next = if text.starts_with('-') {
+                        text.to_owned()
+                    } else {
+                        String::new()
+                    };
+                    let name = if option.is_empty() { name } else { &option };
+                    self.value(item, &format!("{path}[{index}]"), name);
+                    option = next;
+                }
             }
+            Value::Object(fields) => {
+                let variable = fields
+                    .get("name")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned();
+                for (key, inner) in fields {
+                    let name = match (key.as_str(), path) {
+                        // The keys of a ConfigMap are anybody's.
+                        (_, "data") => format!("{}/{key}", self.id),
+                        (named, _) if NAMES.contains(&named) => continue,
+                        ("value", _) => variable.clone(),
+                        (key, _) => key.to_owned(),
+                    };
+                    let path = if path.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{path}.{key}")
+                    };
+                    self.value(inner, &path, &name);
+                }
+            }
+            _ => {}
         }
-    }
-
-    /// A password that also opens something else is not the environment's own.
-    fn credentials(self, seed: &Seed) -> Credentials {
-        let own = self
-            .passwords
-            .into_iter()
-            .filter(|(old, _)| !self.elsewhere.contains(old));
-        Credentials {
-            new: own.map(|(old, place)| (old, seed.password(&place))).collect(),
-            identity: self.identity,
-        }
-    }
-}
-
-fn origin(variable: &Variable, by: &str) -> String {
-    match &variable.origin {
-        Origin::Key(reference, key) => format!("{}/{}/{key}", reference.kind.name(), reference.name),
-        _ => format!("{by} {}", variable.name),
     }
 }

@@ -3,6 +3,7 @@
 
 use super::snapshot::name_of;
 use super::verdict::{Item, Verdict, Wave};
+use crate::environment::Data;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use kube::core::DynamicObject;
@@ -76,6 +77,13 @@ impl GivenSecret {
             return Err(InvalidSecret::Empty);
         }
         Ok(GivenSecret(data))
+    }
+
+    /// What of it is text.
+    pub(super) fn texts(&self) -> Data {
+        let text =
+            |(key, value): (&String, &Vec<u8>)| Some((key.clone(), String::from_utf8(value.clone()).ok()?));
+        self.0.iter().filter_map(text).collect()
     }
 
     /// The type that whoever reads such keys expects: the kubelet pulls by no other.

@@ -131,7 +131,7 @@ pub fn plan(
         .map(|service| name_of(service).to_owned())
         .collect();
     let data = GoldenData::new(snapshot);
-    let credentials = Credentials::find(snapshot, &data, &rules.policy.databases, &spec.seed);
+    let credentials = Credentials::find(snapshot, &data, rules.policy, spec, &leaves_out);
     let context = Context {
         golden: snapshot.name(),
         spec,

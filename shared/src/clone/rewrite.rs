@@ -137,10 +137,13 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, sums: &
 /// Rewrites what refers to the golden, wherever it stands.
 fn refer(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
     let mut found = super::references::Found::default();
+    let id = format!("{}/{}", kind_of(object), name_of(object));
     if kind_of(object) != "Secret" {
-        if context.credentials.walk(&mut object.data) {
+        let (renewed, warnings) = context.credentials.walk(&id, &mut object.data);
+        if renewed {
             notes.change("the environment's own passwords are new");
         }
+        notes.warnings.extend(warnings);
         context.references.walk(&mut object.data, "", &mut found);
     }
     for (key, value) in object.metadata.annotations.iter_mut().flatten() {
@@ -157,7 +160,6 @@ fn refer(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
             if places == 1 { "s" } else { "" }
         ));
     }
-    let id = format!("{}/{}", kind_of(object), name_of(object));
     notes.warnings.extend(found.dangling.into_iter().map(|(path, token)| {
         format!("{id}: {path} held {token:?}, a Service that is no part of the clone; what uses it will not reach anything")
     }));

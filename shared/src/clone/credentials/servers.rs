@@ -108,6 +108,13 @@ fn of(image: &str) -> Option<&'static Server> {
         .find(|server| server.images.iter().any(|word| last.contains(word)))
 }
 
+/// What servers like the one in `image` are called.
+pub(super) fn words(image: &str) -> impl Iterator<Item = &'static str> {
+    of(image)
+        .into_iter()
+        .flat_map(|server| server.images.iter().copied())
+}
+
 /// Whether the server in `image` takes its password from `variable`.
 pub(super) fn is_password(image: &str, variable: &str) -> bool {
     of(image).is_some_and(|server| server.passwords.contains(&variable))

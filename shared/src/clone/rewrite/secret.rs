@@ -1,4 +1,4 @@
-//! Secrets that the policy lists for copying. What is said about them never holds a value.
+//! Secrets that the policy lists for copying, or that manifests hold. What is said about them never holds a value.
 
 use super::{Context, Notes};
 use crate::clone::golden;
@@ -14,7 +14,7 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
     let Some(data) = object.data.get_mut("data").and_then(Value::as_object_mut) else {
         return;
     };
-    let mut found = Found::default();
+    let (mut found, mut new) = (Found::default(), Vec::new());
     data.retain(|key, encoded| {
         let bytes = encoded
             .as_str()
@@ -30,15 +30,30 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
             ));
             return false;
         }
+        let (id, path) = (format!("Secret/{name}"), format!("data[{key}]"));
+        let renewal = context.credentials.renew(&format!("{id}/{key}"), &text);
+        notes
+            .warnings
+            .extend(renewal.warnings.iter().map(|why| format!("{id}: {path} {why}")));
+        let mut changed = renewal.text.is_some();
+        if let Some(renewed) = renewal.text {
+            text = renewed;
+            new.push(key.clone());
+        }
         let before = found.rewritten.len();
-        context
-            .references
-            .place(&mut text, &format!("data[{key}]"), &mut found);
-        if found.rewritten.len() > before {
+        context.references.place(&mut text, &path, &mut found);
+        changed |= found.rewritten.len() > before;
+        if changed {
             *encoded = Value::String(BASE64_STANDARD.encode(text));
         }
         true
     });
+    if !new.is_empty() {
+        notes.change(format!(
+            "the environment's own passwords are new in {}",
+            new.join(", ")
+        ));
+    }
     // What stands there is a Secret's: only its place is told.
     notes.warnings.extend(found.dangling.iter().map(|(path, _)| {
         format!("Secret/{name}: {path} names a Service that is no part of the clone; what uses it will not reach anything")

@@ -84,17 +84,65 @@ fn bank() -> Vec<Value> {
     ]
 }
 
-fn clone_of(objects: &[Value], seed: &str) -> Plan {
-    let snapshot = Snapshot {
+fn snapshot(objects: &[Value]) -> Snapshot {
+    Snapshot {
         objects: objects.iter().cloned().map(object).collect(),
         ..shop()
-    };
-    let spec = CloneSpec {
+    }
+}
+
+fn seeded(seed: &str) -> CloneSpec {
+    CloneSpec {
         images: Vec::new(),
         seed: Seed::new(seed.to_owned()),
         ..spec()
+    }
+}
+
+fn clone_of(objects: &[Value], seed: &str) -> Plan {
+    planned(
+        &snapshot(objects),
+        &seeded(seed),
+        &policy(json!({ "databases": [] })),
+    )
+    .unwrap()
+}
+
+/// The bank with a Secret for PostgreSQL and clients that read a ConfigMap; nothing else is secret.
+fn bank_in_clear() -> Vec<Value> {
+    let mut objects = bank();
+    objects[2]["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+        json!([{ "configMapRef": { "name": "web-config" } }]);
+    objects[7]["data"]["ACCOUNTS_DB_URI"] =
+        json!("postgresql://accounts-admin:accounts-pw@accounts-db:5432/accounts");
+    objects[7]["data"]["accounts.properties"] =
+        json!("url=jdbc:postgresql://accounts-db/accounts\npassword=accounts-pw\n");
+    objects
+}
+
+/// The bank in clear, where Secret `name` is given.
+fn given(objects: &[Value], name: &str, keys: &str) -> Plan {
+    let spec = CloneSpec {
+        secrets: [(name.to_owned(), GivenSecret::from_env_file(keys).unwrap())].into(),
+        ..seeded("seed")
     };
-    planned(&snapshot, &spec, &policy(json!({ "databases": [] }))).unwrap()
+    planned(&snapshot(objects), &spec, &policy(json!({ "databases": [] }))).unwrap()
+}
+
+/// What clients in clear have for a password; asserts that nothing of the golden's is left there.
+fn repeated(plan: &Plan) -> String {
+    let config = &made(plan, "ConfigMap", "web-config").data["data"];
+    assert!(!config.to_string().contains("accounts-pw"), "{config}");
+    let file = config["accounts.properties"].as_str().unwrap();
+    let password = file.trim().rsplit("password=").next().unwrap().to_owned();
+    let uri = config["ACCOUNTS_DB_URI"].as_str().unwrap();
+    let written = uri.strip_prefix("postgresql://accounts-admin:").unwrap();
+    let written = written.strip_suffix("@accounts-db:5432/accounts").unwrap();
+    let decoded = percent_encoding::percent_decode_str(written)
+        .decode_utf8()
+        .unwrap();
+    assert_eq!(decoded, password);
+    password
 }
 
 #[test]
@@ -188,4 +236,160 @@ fn a_password_that_also_opens_something_outside_is_not_the_environments_own() {
     let plan = clone_of(&objects, "seed");
     let refused: Vec<String> = plan.refusals().map(Item::id).collect();
     assert_eq!(refused, ["Secret/accounts", "Secret/web-env"]);
+}
+
+#[test]
+fn a_secret_that_is_copied_or_stands_in_manifests_has_the_new_password_too() {
+    let listed = policy(json!({ "databases": [], "secrets": { "copy": ["accounts"] } }));
+    let copied = planned(&snapshot(&bank_in_clear()), &seeded("seed"), &listed).unwrap();
+    let of_manifests = Snapshot {
+        from_manifests: true,
+        ..snapshot(&bank_in_clear())
+    };
+    let of_manifests = planned(
+        &of_manifests,
+        &seeded("seed"),
+        &policy(json!({ "databases": [] })),
+    )
+    .unwrap();
+    for plan in [copied, of_manifests] {
+        assert_eq!(plan.refusals().count(), 0, "{:?}", plan.refusals().next());
+        let accounts = made(&plan, "Secret", "accounts");
+        assert_eq!(value(accounts, "password"), repeated(&plan));
+        assert_eq!(value(accounts, "unused"), "something else");
+        let item = item(&plan, "Secret", "accounts");
+        assert_eq!(
+            (item.verdict, item.reason.as_str()),
+            (
+                Verdict::Rewrite,
+                "the environment's own passwords are new in password"
+            )
+        );
+        assert_eq!(plan.warnings, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_password_that_is_given_is_the_servers_and_the_same_wherever_it_is_repeated() {
+    let plan = given(
+        &bank_in_clear(),
+        "accounts",
+        "password=m/i ne\nusername=accounts-admin",
+    );
+    assert_eq!(plan.refusals().count(), 0, "{:?}", plan.refusals().next());
+    assert_eq!(value(made(&plan, "Secret", "accounts"), "password"), "m/i ne");
+    assert_eq!(repeated(&plan), "m/i ne");
+
+    // Where the golden's Secret may not be read, a Service tells whose password a connection holds.
+    let mut unreadable = bank_in_clear();
+    unreadable.retain(|object| object["kind"] != "Secret");
+    let plan = given(&unreadable, "accounts", "password=mine\nusername=accounts-admin");
+    assert_eq!(repeated(&plan), "mine");
+
+    // What a client is given decides as well.
+    let uri =
+        "ACCOUNTS_DB_URI=postgresql://accounts-admin:mine@accounts-db:5432/accounts\nDB_HOST=accounts-db";
+    let plan = given(&bank(), "web-env", uri);
+    assert_eq!(plan.refusals().count(), 0, "{:?}", plan.refusals().next());
+    assert_eq!(value(made(&plan, "Secret", "accounts"), "password"), "mine");
+
+    let spec = CloneSpec {
+        variables: vec!["accounts-db:POSTGRES_PASSWORD=mine".parse().unwrap()],
+        ..seeded("seed")
+    };
+    let plan = planned(
+        &snapshot(&bank_in_clear()),
+        &spec,
+        &policy(json!({ "databases": [] })),
+    )
+    .unwrap();
+    assert_eq!(repeated(&plan), "mine");
+}
+
+#[test]
+fn a_password_that_somebody_else_makes_is_pointed_out_where_it_is_repeated() {
+    let mut objects = bank_in_clear();
+    objects.push(json!({ "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": { "name": "accounts" }, "spec": {
+        "secretStoreRef": { "name": "vault", "kind": "ClusterSecretStore" }, "target": { "name": "accounts" },
+        "data": [{ "secretKey": "password", "remoteRef": { "key": "preview/accounts" } }] } }));
+    let stores = json!({ "databases": [], "kinds": ["external-secrets.io/ExternalSecret"],
+        "secrets": { "stores": ["vault"], "keyPrefixes": ["preview/"] } });
+    let mut unread = objects.clone();
+    unread.retain(|object| object["kind"] != "Secret");
+    for objects in [objects, unread] {
+        let plan = planned(&snapshot(&objects), &seeded("seed"), &policy(stores.clone())).unwrap();
+        assert_eq!(plan.refusals().count(), 0, "{:?}", plan.refusals().next());
+        repeated(&plan);
+        let told = |place: &str| {
+            format!(
+                "ConfigMap/web-config: data.{place} repeats a password that ExternalSecret accounts gives in Secret accounts: the two will not agree; give that Secret with --secret"
+            )
+        };
+        assert_eq!(
+            plan.warnings,
+            ["ACCOUNTS_DB_URI", "accounts.properties"].map(told)
+        );
+    }
+}
+
+#[test]
+fn a_password_that_is_a_name_too_leaves_names_alone() {
+    let mut objects = bank_in_clear();
+    let golden = serde_json::to_string(&objects).unwrap();
+    let golden = golden
+        .replace("accounts-pw", "postgres")
+        .replace("accounts-admin", "postgres");
+    objects = serde_json::from_str(&golden).unwrap();
+    objects[5] = secret("accounts", &[("password", "postgres"), ("username", "postgres")]);
+    objects[7]["data"]["DIALECT"] = json!("postgres");
+    let plan = clone_of(&objects, "seed");
+    assert_eq!(plan.refusals().count(), 0, "{:?}", plan.refusals().next());
+    let accounts = made(&plan, "Secret", "accounts");
+    let password = value(accounts, "password");
+    assert_eq!(
+        (password.len(), value(accounts, "username").as_str()),
+        (24, "postgres")
+    );
+    let config = &made(&plan, "ConfigMap", "web-config").data["data"];
+    assert_eq!(
+        config["ACCOUNTS_DB_URI"],
+        format!("postgresql://postgres:{password}@accounts-db:5432/accounts")
+    );
+    assert_eq!(config["DIALECT"], "postgres");
+    let server = &made(&plan, "StatefulSet", "accounts-db").data["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(server["image"], "docker.io/library/postgres:16");
+    assert_eq!(server["env"][1]["value"], "postgres");
+}
+
+#[test]
+fn a_short_password_is_renewed_in_files_or_pointed_out() {
+    let mut objects = bank_in_clear();
+    objects[5] = secret(
+        "accounts",
+        &[("password", "s3cret"), ("username", "accounts-admin")],
+    );
+    objects[7]["data"] = json!({
+        "application.properties": "spring.datasource.password=s3cret\n", "JDBC": "jdbc:postgresql://accounts-db/x?password=s3cret",
+        "notes.txt": "log in with s3cret",
+    });
+    let plan = clone_of(&objects, "seed");
+    let password = value(made(&plan, "Secret", "accounts"), "password");
+    let config = &made(&plan, "ConfigMap", "web-config").data["data"];
+    assert_eq!(
+        config["application.properties"],
+        format!("spring.datasource.password={password}\n")
+    );
+    assert_eq!(
+        config["JDBC"],
+        format!("jdbc:postgresql://accounts-db/x?password={password}")
+    );
+    assert_eq!(config["notes.txt"], "log in with s3cret");
+    let [warning] = plan.warnings.as_slice() else {
+        panic!("{:?}", plan.warnings)
+    };
+    assert!(
+        warning.starts_with("ConfigMap/web-config: data.notes.txt holds a word that is a password"),
+        "{warning}"
+    );
+    assert!(!warning.contains("s3cret"));
 }

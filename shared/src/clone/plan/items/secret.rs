@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use kube::core::DynamicObject;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 impl Planner<'_> {
     /// The verdict on a Secret that could be read; `items` are those of everything else.
@@ -159,11 +160,14 @@ impl Planner<'_> {
         if !self.sums.usage.is_used(name) {
             return None;
         }
-        let (mut data, mut new) = (Map::new(), Vec::new());
+        let (mut data, mut new, mut warnings) = (Map::new(), Vec::new(), BTreeSet::new());
         for (key, value) in context.data.secret(name)? {
-            let kept = if let Some(renewed) = context.credentials.renew(value) {
+            let renewal = context.credentials.renew(&format!("Secret/{name}/{key}"), value);
+            let said = renewal.warnings.iter();
+            warnings.extend(said.map(|why| format!("Secret/{name}: data[{key}] {why}")));
+            let kept = if renewal.text.is_some() {
                 new.push(key.as_str());
-                Some(renewed)
+                renewal.text
             } else if context.credentials.is_identity(value) {
                 Some(value.clone())
             } else {
@@ -188,6 +192,8 @@ impl Planner<'_> {
         let mut made = context.sanitizer.object(object);
         made.data["data"] = Value::Object(data);
         let mut item = self.carry_over(object, made, Wave::Config, &reason);
+        warnings.retain(|said| !self.warnings.contains(said));
+        self.warnings.extend(warnings);
         if item.made.is_some() {
             item.verdict = Verdict::ReCreate;
             item.reason = reason;
