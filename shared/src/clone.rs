@@ -25,6 +25,7 @@ mod manifests;
 mod merge;
 mod mistake;
 mod namespace;
+mod outside;
 mod own;
 mod partial;
 mod plan;

@@ -65,9 +65,9 @@ pub(super) fn branch(
             let same = |other: &Variable| other.name == variable.name;
             let overridden = environment.variables[index + 1..].iter().any(same);
             let planned = plan.rewritten.iter().any(|(name, _)| *name == variable.name);
-            // A Secret that is not copied has a verdict of its own.
+            // A Secret that is not carried over has a verdict of its own.
             let judged = matches!(&variable.origin, Origin::Key(Reference { kind: Kind::Secret, name }, _)
-                if !policy.secrets.copy.contains(name));
+                if !policy.secrets.copy.contains(name) && !golden.gives_secrets);
             if !overridden && !planned && !judged {
                 branched
                     .outside

@@ -20,6 +20,10 @@ pub(super) struct GoldenData {
     name: String,
     /// Services that lead to Pods of the golden.
     services: BTreeSet<String>,
+    /// Those that lead elsewhere.
+    elsewhere: BTreeSet<String>,
+    /// Whether the clone gets Secrets as they stand in manifests.
+    pub(super) gives_secrets: bool,
 }
 
 impl GoldenData {
@@ -27,6 +31,7 @@ impl GoldenData {
         let readable = [snapshot.could_read("ConfigMap"), snapshot.could_read("Secret")];
         GoldenData {
             readable,
+            gives_secrets: snapshot.from_manifests,
             ..GoldenData::of(&snapshot.objects, snapshot.name())
         }
     }
@@ -39,6 +44,8 @@ impl GoldenData {
             readable: [true, true],
             name: name.to_owned(),
             services: BTreeSet::new(),
+            elsewhere: BTreeSet::new(),
+            gives_secrets: false,
         };
         for object in objects {
             let name = name_of(object).to_owned();
@@ -53,6 +60,7 @@ impl GoldenData {
                 {
                     data.services.insert(name);
                 }
+                ("", "Service") => drop(data.elsewhere.insert(name)),
                 _ => {}
             }
         }
@@ -62,21 +70,45 @@ impl GoldenData {
     /// Whether `host` leads to Pods of the golden, which the clone has its own of, or stays within the Pod.
     pub(super) fn is_inside(&self, host: &str) -> bool {
         let canonical = host::canonical(host);
+        matches!(canonical.as_ref(), "localhost" | "127.0.0.1" | "::1") || self.service(host).is_some()
+    }
+
+    /// The Service of the golden that `host` names, where that leads to Pods.
+    pub(super) fn service(&self, host: &str) -> Option<&str> {
+        let name = self.own_name(host)?;
+        self.services.get(&name).map(String::as_str)
+    }
+
+    /// Whether the golden has a Service `name`, wherever it leads.
+    pub(super) fn has_service(&self, name: &str) -> bool {
+        self.services.contains(name) || self.elsewhere.contains(name)
+    }
+
+    /// The Service that `host` means where it means one of the golden's namespace, whether there is such a Service or not.
+    pub(super) fn own_name(&self, host: &str) -> Option<String> {
+        let canonical = host::canonical(host);
         let labels: Vec<&str> = canonical.split('.').collect();
         let service = match labels.as_slice() {
-            ["localhost"] | ["127", "0", "0", "1"] | ["::1"] => return true,
             [service] => service,
             [.., service, namespace, "svc"] if *namespace == self.name => service,
             [service, namespace] | [_, service, namespace] if *namespace == self.name => service,
-            _ => return false,
+            // A Pod of a StatefulSet, by the Service that governs it.
+            [pod, service] if is_ordinal(pod) && self.services.contains(*service) => service,
+            _ => return None,
         };
-        self.services.contains(*service)
+        Some((*service).to_owned())
     }
 
     /// The data of Secret `name`, where it could be read.
     pub(super) fn secret(&self, name: &str) -> Option<&Data> {
         self.secrets.get(name)
     }
+}
+
+/// Whether `pod` is a name as a StatefulSet gives it.
+fn is_ordinal(pod: &str) -> bool {
+    let ordinal = pod.rsplit_once('-').map_or("", |(_, ordinal)| ordinal);
+    !ordinal.is_empty() && ordinal.bytes().all(|c| c.is_ascii_digit())
 }
 
 impl Sources for GoldenData {

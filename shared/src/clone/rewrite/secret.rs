@@ -1,13 +1,13 @@
 //! Secrets that the policy lists for copying, or that manifests hold. What is said about them never holds a value.
 
 use super::{Context, Notes};
-use crate::clone::golden;
 use crate::clone::references::Found;
+use crate::clone::{golden, outside};
 use crate::connection;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use kube::core::DynamicObject;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
     let (databases, name) = (&context.policy.databases, super::name_of(object).to_owned());
@@ -15,6 +15,15 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
         return;
     };
     let (mut found, mut new) = (Found::default(), Vec::new());
+    // What the policy lists its author has judged.
+    if !context.policy.secrets.copy.contains(&name) {
+        let texts = golden::decoded(&Value::Object(data.clone()));
+        let outside = outside::passwords((&json!(texts), "data"), &name, context).into_keys();
+        let remedy = outside::remedy("a server");
+        notes
+            .warnings
+            .extend(outside.map(|path| format!("Secret/{name}: {path} {remedy}")));
+    }
     data.retain(|key, encoded| {
         let bytes = encoded
             .as_str()

@@ -236,6 +236,14 @@ fn a_password_that_also_opens_something_outside_is_not_the_environments_own() {
     let plan = clone_of(&objects, "seed");
     let refused: Vec<String> = plan.refusals().map(Item::id).collect();
     assert_eq!(refused, ["Secret/accounts", "Secret/web-env"]);
+    // It is copied where it stood in clear, and that is said.
+    let [warning] = plan.warnings.as_slice() else {
+        panic!("{:?}", plan.warnings)
+    };
+    assert!(warning.starts_with(
+        "ConfigMap/web-config: data.MAIL_URL was copied with a password for mail.example.com, "
+    ));
+    assert!(!warning.contains("accounts-pw"));
 }
 
 #[test]
@@ -392,4 +400,94 @@ fn a_short_password_is_renewed_in_files_or_pointed_out() {
         "{warning}"
     );
     assert!(!warning.contains("s3cret"));
+}
+
+#[test]
+fn what_is_copied_with_a_password_for_a_server_outside_is_pointed_out_by_its_path() {
+    // D03, F06
+    let config = json!({
+        "MYSQL": "mysql://app:hunter2@prod.abc.rds.amazonaws.com/shop",
+        "JDBC": "jdbc:mysql://prod.example.com:3306/shop?user=app&password=hunter2",
+        "MONGO": "mongodb+srv://app:hunter2@cluster.example.mongodb.net/shop",
+        "EVENTS": "amqp://app:hunter2@mq:5672",
+        "db.ini": "[db]\nhost = prod-pg.example.com\nuser = app\npassword = hunter2\n",
+        "MAIL_HOST": "smtp.example.com", "MAIL_PASSWORD": "hunter2",
+        // None of these leaves.
+        "REDIS": "redis://:hunter2@cache:6379", "OWN": "https://app:hunter2@bank.example.com/x", "NONE": "amqp://app:hunter2@nobody",
+        "LOCAL": "postgres://app:hunter2@127.0.0.1/x", "SET": "amqps://app:$(PASSWORD)@mq.example.com", "CACHE_HOST": "cache", "CACHE_PASSWORD": "x1",
+    });
+    let web = json!({ "args": ["--broker", "amqps://app:hunter2@b-1.mq.example.com:5671"], "env": [
+        { "name": "PROXY", "value": "http://app:hunter2@proxy.example.com:3128" }, { "name": "FEED", "value": "ftp://app:hunter2@feed.example.com" }] });
+    let objects = [
+        workload("Deployment", "web", "web:1", web),
+        workload("Deployment", "cache", "redis:7", json!({})),
+        service("cache"),
+        json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "mq" }, "spec": { "type": "ExternalName", "externalName": "b-1.mq.example.com" } }),
+        json!({ "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": { "name": "web" }, "spec": { "rules": [{ "host": "bank.example.com",
+            "http": { "paths": [{ "path": "/", "pathType": "Prefix", "backend": { "service": { "name": "cache", "port": { "number": 1 } } } }] } }] } }),
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "config" }, "data": config }),
+    ];
+    let spec = CloneSpec {
+        variables: vec!["web:FEED=ftp://app:hunter2@sandbox.example.com".parse().unwrap()],
+        ..seeded("seed")
+    };
+    let plan = planned(&snapshot(&objects), &spec, &policy(json!({ "databases": [] }))).unwrap();
+    let told: Vec<&str> = plan
+        .warnings
+        .iter()
+        .map(|warning| warning.split(", which is no part of the clone; ").next().unwrap())
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    ConfigMap/config: data.EVENTS was copied with a password for mq
+    ConfigMap/config: data.JDBC was copied with a password for prod.example.com
+    ConfigMap/config: data.MAIL_PASSWORD was copied with a password for smtp.example.com
+    ConfigMap/config: data.MONGO was copied with a password for cluster.example.mongodb.net
+    ConfigMap/config: data.MYSQL was copied with a password for prod.abc.rds.amazonaws.com
+    ConfigMap/config: data.db.ini, line 4 was copied with a password for prod-pg.example.com
+    Deployment/web: spec.template.spec.containers[0].args[1] was copied with a password for b-1.mq.example.com
+    Deployment/web: spec.template.spec.containers[0].env[0].value was copied with a password for proxy.example.com
+    ");
+    assert!(!plan.warnings.join("").contains("hunter2"));
+}
+
+#[test]
+fn a_secret_of_manifests_with_a_password_for_a_server_outside_is_pointed_out_without_the_server() {
+    let mut objects = bank();
+    let uri = "mysql://u:hunter2@prod.example.com/x";
+    objects[6] = secret("web-env", &[("URI", uri)]);
+    let of_manifests = Snapshot {
+        from_manifests: true,
+        ..snapshot(&objects)
+    };
+    let plan = planned(
+        &of_manifests,
+        &seeded("seed"),
+        &policy(json!({ "databases": [] })),
+    )
+    .unwrap();
+    let [warning] = plan.warnings.as_slice() else {
+        panic!("{:?}", plan.warnings)
+    };
+    assert!(
+        warning.starts_with("Secret/web-env: data.URI was copied with a password for a server, "),
+        "{warning}"
+    );
+    // The policy's author has judged what is listed.
+    let listed = policy(json!({ "databases": [], "secrets": { "copy": ["web-env"] } }));
+    let plan = planned(&of_manifests, &seeded("seed"), &listed).unwrap();
+    assert_eq!(plan.warnings, Vec::<String>::new());
+    // A golden's data could be written.
+    objects[6] = secret("web-env", &[("URI", "postgres://u:hunter2@prod.example.com/x")]);
+    let of_manifests = Snapshot {
+        from_manifests: true,
+        ..snapshot(&objects)
+    };
+    let plan = planned(
+        &of_manifests,
+        &seeded("seed"),
+        &policy(json!({ "databases": [] })),
+    )
+    .unwrap();
+    let refused: Vec<String> = plan.refusals().map(Item::id).collect();
+    assert_eq!(refused, ["Deployment/web"]);
 }
