@@ -61,8 +61,8 @@ impl Manual {
         self.shell(User::Developer, &block).await
     }
 
-    /// The block that plans from manifests, as the developer.
-    pub async fn plan_of_manifests(&self) -> Result<Ran> {
+    /// The block that plans from manifests or clones them, as the developer.
+    pub async fn of_manifests(&self) -> Result<Ran> {
         self.shell(User::Developer, &self.blocks[2]).await
     }
 

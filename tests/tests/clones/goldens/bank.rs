@@ -4,6 +4,7 @@ use understudy_tests::previews::{objects, secret};
 use understudy_tests::testbed::User;
 
 use super::{cloned, destroyed, planned, refused_without_flags, the_bank};
+use crate::run::developer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bank_is_cloned_with_passwords_of_its_own_and_a_key_that_is_given() {
@@ -40,4 +41,19 @@ async fn the_bank_is_cloned_with_passwords_of_its_own_and_a_key_that_is_given() 
     .await;
     assert_eq!(claims.list(&Default::default()).await.unwrap().items.len(), 2);
     destroyed("bank").await;
+
+    // The Secrets of manifests have the servers' new passwords, too.
+    manual.of_manifests().await.unwrap().done();
+    let accounts = secret("bank-pr-8", "accounts-db").await;
+    assert!(!accounts["password"].contains("bank-golden"));
+    let config = objects(User::Admin, "bank-pr-8", "v1", "ConfigMap", "configmaps").await;
+    assert_eq!(
+        config.get("accounts-db-config").await.unwrap().data["data"]["ACCOUNTS_DB_URI"],
+        format!(
+            "postgresql://accounts-admin:{}@accounts-db:5432/accounts",
+            accounts["password"]
+        )
+    );
+    let destroy = ["destroy", "bank-pr-8", "--yes", "--wait"];
+    developer(&destroy).await.done();
 }

@@ -11,7 +11,7 @@ async fn the_boutique_is_cloned_without_its_load_and_finds_itself() {
     let manual = manual("boutique").await;
     refused_without_flags("boutique", &[]).await;
     planned(&manual, "boutique").await;
-    let ran = manual.plan_of_manifests().await.unwrap().done();
+    let ran = manual.of_manifests().await.unwrap().done();
     assert!(ran.stdout.contains("Deployment/checkout"), "{}", ran.stdout);
     cloned(&manual, "boutique").await;
 
