@@ -23,6 +23,7 @@ mod kinds;
 mod lineage;
 mod manifests;
 mod merge;
+mod missing;
 mod mistake;
 mod namespace;
 mod outside;

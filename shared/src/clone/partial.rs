@@ -138,6 +138,14 @@ impl Partial {
                 .any(|(object, _)| Some(name_of(object)) == target)
             {
                 self.want(scaler);
+                // What KEDA signs in with to see whether there is work.
+                let triggers = scaler.data["spec"]["triggers"].as_array();
+                for trigger in triggers.into_iter().flatten() {
+                    self.want_named(
+                        "TriggerAuthentication",
+                        trigger.pointer("/authenticationRef/name"),
+                    );
+                }
             }
         }
         for route in ROUTES.iter().flat_map(|kind| snapshot.of(kind)) {

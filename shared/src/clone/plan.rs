@@ -19,7 +19,7 @@ use super::spec::{CloneSpec, Rules};
 use super::survey;
 use super::variables::PlannedVariable;
 use super::verdict::{Item, Verdict, Wave};
-use super::{namespace, own, review};
+use super::{missing, namespace, own, review};
 use crate::lease::{self, Lease};
 use crate::names;
 use crate::routes::{GatewayName, Routes};
@@ -168,7 +168,8 @@ pub fn plan(
     let variables = planner.variables(&items);
     own::mark(&mut items, snapshot, spec);
     let mut warnings = planner.warnings;
-    warnings.extend(review::apply(&mut items, &namespace, rules, now));
+    warnings.extend(review::apply(&mut items, snapshot, &namespace, rules, now));
+    warnings.extend(missing::warnings(&items, snapshot, clone));
     let made = items.iter().filter_map(|item| item.made.as_ref());
     let shortages = preflight::shortages(made.map(|(_, object)| object.as_ref()), rules.policy);
     Ok(Plan {

@@ -2,7 +2,7 @@
 
 use super::golden::decoded;
 use super::selection::plural;
-use super::snapshot::{group_of, kind_of, name_of};
+use super::snapshot::{Snapshot, group_of, kind_of, name_of};
 use super::spec::Rules;
 use super::templates::{containers, pod_templates};
 use super::verdict::Item;
@@ -15,17 +15,26 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Turns what admission would refuse into refusals, and returns what it would say besides.
 pub(super) fn apply(
     items: &mut [Item],
+    snapshot: &Snapshot,
     namespace: &Namespace,
     rules: Rules<'_>,
     now: Timestamp,
 ) -> Vec<String> {
     let facts = facts(items, namespace, rules, now);
+    let unmade = items
+        .iter()
+        .filter(|item| item.kind == "ConfigMap" && item.made.is_none());
+    let unmade: BTreeSet<String> = unmade.map(|item| format!(": ConfigMap {}", item.name)).collect();
+    let golden = match snapshot.could_read("ConfigMap") {
+        true => "it is not in the golden either",
+        false => "whether the golden has it could not be read",
+    };
     let mut warnings = Vec::new();
     for item in items.iter_mut() {
         let Some((_, object)) = &item.made else { continue };
@@ -40,11 +49,14 @@ pub(super) fn apply(
         let (gaps, violations): (Vec<_>, Vec<_>) = violations
             .into_iter()
             .partition(|violation| violation.reason == Reason::EnvironmentUnresolved);
-        // Secrets have verdicts of their own.
-        let gaps = gaps.iter().filter(|gap| !gap.message.contains(": Secret "));
-        warnings.extend(
-            gaps.map(|gap| format!("{}: {}; it is not in the golden either", item.id(), gap.message)),
-        );
+        // Secrets have verdicts of their own, and what the clone lacks of the golden is said where it is named.
+        let told = |message: &str| {
+            let missing = message.strip_suffix(" cannot be read").unwrap_or(message);
+            let named = |map: &String| missing.ends_with(map) || missing.contains(&format!("{map},"));
+            missing.contains(": Secret ") || unmade.iter().any(named)
+        };
+        let gaps = gaps.iter().filter(|gap| !told(&gap.message));
+        warnings.extend(gaps.map(|gap| format!("{}: {}; {golden}", item.id(), gap.message)));
         if !violations.is_empty() {
             refuse(item, &violations);
         }

@@ -4,6 +4,7 @@ mod again;
 mod contracts;
 mod credentials;
 mod hosts;
+mod missing;
 mod neighbours;
 mod partial;
 mod refusals;
