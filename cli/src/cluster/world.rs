@@ -6,9 +6,12 @@ use crate::error::Failure;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service as Object};
+use kube::Resource;
 use kube::api::{Api, ListParams};
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, NamespaceResourceScope};
 use kube::discovery::{ApiResource, Scope};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
 use understudy::admission::{Exempt, Installation};
 use understudy::environment::{Data, Fact, Kind, Reference};
 use understudy::fingerprints::{Fingerprints, Origin};
@@ -77,23 +80,17 @@ impl Cluster {
             .map_err(|error| explain("cannot list namespaces", &error))
     }
 
-    /// Where Services lead: everywhere, or in `namespaces` where one may not list them everywhere.
-    pub async fn services(&self, namespaces: &[String]) -> Services {
+    /// Where Services lead: everywhere, or in `namespaces` where one may not list them everywhere; and why those of some are not
+    /// known.
+    pub async fn services(&self, namespaces: &[String]) -> (Services, Vec<String>) {
         let mut services = Services::default();
         let all = Api::<Object>::all(self.client.clone())
             .list(&ListParams::default())
             .await;
-        let mut found = all.map(|list| list.items).unwrap_or_default();
-        if found.is_empty() {
-            let lists = stream::iter(namespaces).map(|namespace| async move {
-                let api: Api<Object> = Api::namespaced(self.client.clone(), namespace);
-                api.list(&ListParams::default())
-                    .await
-                    .map(|list| list.items)
-                    .unwrap_or_default()
-            });
-            found = lists.buffer_unordered(PARALLEL).concat().await;
-        }
+        let (found, hidden) = match all {
+            Ok(list) => (list.items, Vec::new()),
+            Err(_) => self.listed::<Object>(namespaces).await,
+        };
         for object in found {
             let metadata = &object.metadata;
             let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else {
@@ -101,19 +98,12 @@ impl Cluster {
             };
             services.put(namespace, name, leads(&object));
         }
-        services
+        (services, hidden)
     }
 
-    /// The fingerprints of the Secrets of `namespaces` that may be read.
-    pub async fn fingerprints(&self, namespaces: &[String]) -> Fingerprints {
-        let lists = stream::iter(namespaces).map(|namespace| async move {
-            let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-            api.list(&ListParams::default())
-                .await
-                .map(|list| list.items)
-                .unwrap_or_default()
-        });
-        let secrets: Vec<Secret> = lists.buffer_unordered(PARALLEL).concat().await;
+    /// The fingerprints of the Secrets of `namespaces` that may be read, and why those of some are not known.
+    pub async fn fingerprints(&self, namespaces: &[String]) -> (Fingerprints, Vec<String>) {
+        let (secrets, hidden) = self.listed::<Secret>(namespaces).await;
         let mut prints = Fingerprints::default();
         for secret in secrets {
             let (namespace, name) = (
@@ -129,7 +119,30 @@ impl Cluster {
                 prints.add(origin, &value.0);
             }
         }
-        prints
+        (prints, hidden)
+    }
+
+    /// The objects of one kind in `namespaces`, and why those of some cannot be listed.
+    async fn listed<K>(&self, namespaces: &[String]) -> (Vec<K>, Vec<String>)
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let lists = stream::iter(namespaces).map(|namespace| async move {
+            let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+            (namespace, api.list(&ListParams::default()).await)
+        });
+        let mut lists = lists.buffered(PARALLEL);
+        let (mut objects, mut hidden) = (Vec::new(), Vec::new());
+        while let Some((namespace, list)) = lists.next().await {
+            let kind = K::kind(&());
+            match list.map(|list| Some(list.items)).into() {
+                Seen::There(items) => objects.extend::<Vec<K>>(items),
+                Seen::Absent => {}
+                Seen::Hidden => hidden.push(format!("{namespace}: you may not list {kind}")),
+                Seen::Unread(why) => hidden.push(format!("{namespace}: {kind}: {why}")),
+            }
+        }
+        (objects, hidden)
     }
 
     /// The data of `reference` in `namespace`.

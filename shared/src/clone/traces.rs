@@ -107,6 +107,11 @@ impl Traces {
         left
     }
 
+    /// Whether `object` carries a mark by which something that delivers objects may know its own.
+    pub fn is_marked(object: &DynamicObject) -> bool {
+        !marks(object).is_empty()
+    }
+
     /// The keys by which what delivers a golden may take `object` for its own: the golden's object of the same kind and
     /// name carries them with the same value.
     pub fn marks(&self, object: &DynamicObject) -> Vec<&'static str> {

@@ -6,6 +6,7 @@ use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
+use understudy_tests::previews::create;
 use understudy_tests::shop::{self, PASSWORD, STRIPE_KEY, stage};
 use understudy_tests::testbed::User;
 
@@ -244,4 +245,33 @@ async fn what_one_may_not_read_is_unknown_and_no_proof() {
     );
     let missing = developer(&["verify", "no-such-preview"]).await;
     assert_eq!(missing.code, 6, "{missing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_golden_whose_secrets_one_may_not_read_leaves_their_values_unknown() {
+    let golden = super::again::golden().await;
+    let rules = json!([{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"] }]);
+    let reader = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": "secrets" }, "rules": rules });
+    let binding = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "secrets" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "secrets" },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "developers" }] });
+    create(User::Admin, &golden, "roles", reader).await.unwrap();
+    create(User::Admin, &golden, "rolebindings", binding)
+        .await
+        .unwrap();
+    developer(&["clone", &golden, "--pr", "1", "--wait"]).await.done();
+    let name = format!("{golden}-pr-1");
+    // Its own golden's may be read; a value of another's, such as the shop's, would stay unknown.
+    let ran = developer(&["verify", &name, "-o", "json"]).await;
+    let report = ran.json();
+    let mut report = report["rows"].as_array().unwrap().iter();
+    let secrets = report.find(|row| row["check"] == "secret values").unwrap();
+    assert_eq!(secrets["state"], "unknown", "{secrets}");
+    let evidence = secrets["evidence"].as_array().unwrap();
+    assert!(
+        evidence.contains(&json!("shop: you may not list Secret")),
+        "{secrets}"
+    );
+    let own = |why: &Value| why.as_str().unwrap().contains(&golden);
+    assert!(!evidence.iter().any(own), "{secrets}");
 }

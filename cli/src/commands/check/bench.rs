@@ -112,7 +112,7 @@ impl Bench {
                 &none,
             );
             let mut namespaces: Vec<String> = protected.namespaces().cloned().collect();
-            let (fingerprints, services) = {
+            let ((fingerprints, _), (services, _)) = {
                 let guarded = namespaces.clone();
                 namespaces.extend(
                     subjects

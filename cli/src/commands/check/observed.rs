@@ -51,8 +51,8 @@ pub(super) async fn verdicts(cluster: &Cluster, printer: &Printer) -> Result<Vec
         .map(|existing| existing.preview.name.clone())
         .chain(world.goldens.clone())
         .collect();
-    world.services = cluster.services(&names).await;
-    world.fingerprints = cluster.fingerprints(&world.goldens).await;
+    (world.services, _) = cluster.services(&names).await;
+    (world.fingerprints, _) = cluster.fingerprints(&world.goldens).await;
 
     let mut all = Vec::new();
     for existing in previews {

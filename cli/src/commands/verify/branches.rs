@@ -10,6 +10,9 @@ const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
 
 /// One row for all branches.
 pub fn row(sight: &Sight) -> Row {
+    if sight.policy().is_none() {
+        return Row::new("databases", "nothing").unknown("its policy is gone");
+    }
     let looked = match sight.branches.as_slice() {
         [] => "the policy has no database".to_owned(),
         branches => {

@@ -3,7 +3,8 @@
 use super::row::Row;
 use super::rules::{self, Objection};
 use super::sight::Sight;
-use understudy::clone::{Snapshot, Traces};
+use std::collections::BTreeSet;
+use understudy::clone::{Snapshot, Traces, kind_of};
 use understudy::keys;
 
 /// Kinds that carry nobody's own texts: Kubernetes derives them.
@@ -15,6 +16,9 @@ const DERIVED: [&str; 6] = [
     "ReplicaSet",
     "ControllerRevision",
 ];
+
+/// Kinds that tell a golden's Services and hosts.
+const HOSTS: [&str; 5] = ["Service", "Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute"];
 
 /// Nothing names a golden, its Services or its hosts.
 pub fn references(sight: &Sight) -> Row {
@@ -48,8 +52,8 @@ pub fn references(sight: &Sight) -> Row {
     Row::new("golden references", looked)
         .broken_by(left)
         .unknown_for(similar)
-        .unknown_for(sight.unread(&["ConfigMap", "Secret", "Deployment", "Ingress"]))
-        .unknown_for(unread(sight, &["Service", "Ingress"]))
+        .unknown_for(untold(sight))
+        .unknown_for(unread(sight, &HOSTS))
         .hint(format!(
             "understudy diff {} shows what differs from a clone",
             sight.preview.name
@@ -65,7 +69,13 @@ pub fn marks(sight: &Sight) -> Row {
             .into_iter()
             .map(move |mark| format!("{}: {mark}", subject.id))
     });
-    let kinds = ["Deployment", "StatefulSet", "Service", "ConfigMap"];
+    let bear = sight
+        .live
+        .objects
+        .iter()
+        .filter(|object| Traces::is_marked(object));
+    let kinds: BTreeSet<&str> = bear.map(kind_of).collect();
+    let kinds: Vec<&str> = kinds.into_iter().collect();
     Row::new(
         "GitOps marks",
         format!(
@@ -74,6 +84,7 @@ pub fn marks(sight: &Sight) -> Row {
         ),
     )
     .broken_by(marked)
+    .unknown_for(untold(sight))
     .unknown_for(unread(sight, &kinds))
     .hint("take the label or annotation off, or what delivers the golden may delete the object")
 }
@@ -87,7 +98,9 @@ pub fn secrets(sight: &Sight, objections: &[Objection]) -> Row {
     )
     .broken_by(rules::copies(objections))
     .unknown_for(sight.unread(&["Secret", "ConfigMap", "Pod"]))
-    .unknown_for(unread(sight, &["Secret"]))
+    .unknown_for(unread(sight, &[]))
+    .unknown_for(sight.unseen.goldens.clone())
+    .unknown_for(sight.unseen.secrets.clone())
     .hint("ask somebody who may read the goldens' Secrets to verify it")
 }
 
@@ -101,6 +114,15 @@ fn names(sight: &Sight) -> String {
         0 => "no golden that is known".to_owned(),
         _ => sight.goldens.keys().cloned().collect::<Vec<_>>().join(", "),
     }
+}
+
+/// Why nothing can be said of what stands in the preview's own objects.
+fn untold(sight: &Sight) -> Vec<String> {
+    let hidden = sight.live.unreadable.iter().map(|hidden| hidden.kind.as_str());
+    let kinds: Vec<&str> = hidden
+        .filter(|kind| !DERIVED.contains(kind) && !rules::HARMLESS.contains(kind))
+        .collect();
+    sight.unread(&kinds)
 }
 
 /// Why nothing can be said beside `kinds` of the goldens.

@@ -33,6 +33,8 @@ const PROMISES: &[Promise] = &[
             "EndpointSlice",
             "Deployment",
             "StatefulSet",
+            "CronJob",
+            "Job",
             "Pod",
         ],
         hint: "understudy check --cluster says what admission objects to",
@@ -147,6 +149,7 @@ pub fn rows(sight: &Sight, objections: &[Objection]) -> Vec<Row> {
             Row::new(promise.check, looked)
                 .broken_by(against.map(|one| one.what.clone()))
                 .unknown_for(sight.unread(promise.kinds))
+                .unknown_for(unseen(sight, promise))
                 .unknown_for(unlisted(sight).filter(|_| promise.kinds.is_empty()))
                 .hint(promise.hint)
         })
@@ -162,8 +165,17 @@ pub fn rows(sight: &Sight, objections: &[Objection]) -> Vec<Row> {
     rows
 }
 
+/// Why nothing can be said of what is protected: goldens, by their names and by where their Services lead.
+fn unseen(sight: &Sight, promise: &Promise) -> Vec<String> {
+    if promise.reasons.contains(&Reason::ProtectedEndpoint) {
+        [sight.unseen.goldens.as_slice(), &sight.unseen.services].concat()
+    } else {
+        Vec::new()
+    }
+}
+
 /// Kinds that neither run nor open anything, and that those with access to a preview need not be able to list.
-const HARMLESS: [&str; 6] = [
+pub const HARMLESS: [&str; 6] = [
     "CSIStorageCapacity",
     "ControllerRevision",
     "PodTemplate",

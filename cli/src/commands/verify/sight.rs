@@ -15,6 +15,8 @@ use understudy::environment::{Fact, Kind};
 use understudy::keys;
 use understudy::policy::{Database, PreviewPolicySpec};
 use understudy::preview::{Preview, is_golden};
+use understudy::protected::Protected;
+use understudy::services::Services;
 
 /// A preview, its goldens and its branches.
 pub struct Sight {
@@ -30,8 +32,21 @@ pub struct Sight {
     pub catalogue: Catalogue,
     /// What a review in it would know.
     pub facts: Facts,
+    /// What it would know as well, and could not be read.
+    pub unseen: Unseen,
     /// Its branches.
     pub branches: Vec<Branch>,
+}
+
+/// Why something around the preview is not known.
+#[derive(Default)]
+pub struct Unseen {
+    /// Which namespaces are goldens.
+    pub goldens: Vec<String>,
+    /// Where Services of protected namespaces lead.
+    pub services: Vec<String>,
+    /// The values of Secrets in protected namespaces.
+    pub secrets: Vec<String>,
 }
 
 /// One branch.
@@ -57,7 +72,12 @@ impl Sight {
         let (live, _) = cluster
             .snapshot(existing.namespace.clone(), &installed, &[])
             .await?;
-        let all_goldens = cluster.goldens().await.unwrap_or_default();
+        let mut unseen = Unseen::default();
+        let all_goldens = cluster.goldens().await.unwrap_or_else(|failure| {
+            let why = failure.causes.join("; ");
+            unseen.goldens.push(format!("{}: {why}", failure.what));
+            Vec::new()
+        });
         let mut goldens = BTreeMap::new();
         for golden in made_of(&existing.namespace, &preview, &all_goldens) {
             let read = match cluster.namespace(&golden).await {
@@ -76,9 +96,17 @@ impl Sight {
         world.installation = installation;
         world.goldens = all_goldens;
         world.goldens.extend(goldens.keys().cloned());
-        let all: Vec<String> = world.goldens.iter().cloned().chain([name.to_owned()]).collect();
-        (world.services, world.fingerprints) =
-            futures::join!(cluster.services(&all), cluster.fingerprints(&world.goldens));
+        let protected = Protected::new(
+            world.goldens.clone(),
+            world.policies.values(),
+            &Services::default(),
+        );
+        let guarded: Vec<String> = protected.namespaces().cloned().collect();
+        let all = [guarded.as_slice(), &[name.to_owned()]].concat();
+        (
+            (world.services, unseen.services),
+            (world.fingerprints, unseen.secrets),
+        ) = futures::join!(cluster.services(&all), cluster.fingerprints(&guarded));
         world
             .places
             .insert(name.to_owned(), Standing::Preview(Box::new(preview.clone())));
@@ -96,6 +124,7 @@ impl Sight {
             goldens,
             catalogue,
             facts,
+            unseen,
             branches,
         })
     }

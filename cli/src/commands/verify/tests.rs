@@ -1,7 +1,7 @@
 //! Rows over a preview that is made up.
 
 use super::row::State;
-use super::sight::{Branch, Sight};
+use super::sight::{Branch, Sight, Unseen};
 use super::*;
 use crate::branch::{Login, Powers, Template};
 use crate::check::{Catalogue, Standing, World};
@@ -58,6 +58,7 @@ fn sight() -> Sight {
         goldens: [("shop".to_owned(), Ok(Snapshot::default()))].into(),
         catalogue: Catalogue::new(),
         facts: world.facts("shop-pr-7"),
+        unseen: Unseen::default(),
         branches: Vec::new(),
     }
 }
@@ -118,9 +119,13 @@ fn what_may_not_be_listed_is_unknown() {
         kind: "CronJob".to_owned(),
         why: "you may not list them".to_owned(),
     }];
-    assert_eq!(doubted(&sight), ["schedules"]);
+    let texts = ["golden references", "GitOps marks"];
+    assert_eq!(
+        doubted(&sight),
+        [&texts[..], &["destinations", "schedules"]].concat()
+    );
     sight.live.unreadable[0].kind = "Kustomization".to_owned();
-    assert_eq!(doubted(&sight), ["kinds"]);
+    assert_eq!(doubted(&sight), [&texts[..], &["kinds"]].concat());
     sight.live.unreadable[0].kind = "PodTemplate".to_owned();
     assert_eq!(doubted(&sight), Vec::<&str>::new());
     sight.goldens = [("shop".to_owned(), Err("you may not read it".to_owned()))].into();
@@ -128,6 +133,71 @@ fn what_may_not_be_listed_is_unknown() {
     for check in ["golden references", "secret values", "GitOps marks"] {
         assert_eq!(state(&rows, check), State::Unknown, "{check}");
     }
+}
+
+#[test]
+fn what_is_not_known_around_a_preview_is_unknown_where_it_counts() {
+    let unseen = |change: &dyn Fn(&mut Sight)| {
+        let mut sight = sight();
+        change(&mut sight);
+        doubted(&sight)
+    };
+    let why = || vec!["payments: you may not list it".to_owned()];
+    assert_eq!(unseen(&|sight| sight.unseen.secrets = why()), ["secret values"]);
+    assert_eq!(unseen(&|sight| sight.unseen.services = why()), ["destinations"]);
+    assert_eq!(
+        unseen(&|sight| sight.unseen.goldens = why()),
+        ["secret values", "destinations"]
+    );
+    let hidden = |sight: &mut Sight, kind: &str| {
+        let unreadable = Unreadable {
+            kind: kind.to_owned(),
+            why: String::new(),
+        };
+        let golden = sight.goldens.get_mut("shop").unwrap().as_mut().unwrap();
+        golden.unreadable = vec![unreadable];
+    };
+    let hosts = unseen(&|sight| hidden(sight, "HTTPRoute"));
+    assert_eq!(hosts, ["golden references"]);
+    // A mark is the golden's where the golden's object carries it.
+    let marked = unseen(&|sight| {
+        put(
+            sight,
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x", "namespace": "shop-pr-7",
+                "annotations": { "argocd.argoproj.io/tracking-id": "a:/ConfigMap:shop/x" } } }),
+        );
+        hidden(sight, "ConfigMap");
+    });
+    assert_eq!(marked, ["GitOps marks"]);
+    let without_policy = unseen(&|sight| sight.facts.policies = Default::default());
+    assert!(without_policy.contains(&"databases"), "{without_policy:?}");
+}
+
+#[test]
+fn a_name_that_belongs_to_a_goldens_host_is_unknown_and_the_host_is_broken() {
+    let row = |text: &str| {
+        let mut sight = sight();
+        let golden = sight.goldens.get_mut("shop").unwrap().as_mut().unwrap();
+        let route = json!({ "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": { "name": "web" },
+            "spec": { "rules": [{ "host": "shop.example.com" }] } });
+        golden.objects.push(serde_json::from_value(route).unwrap());
+        put(
+            &mut sight,
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x", "namespace": "shop-pr-7" },
+                "data": { "COOKIE_DOMAIN": text } }),
+        );
+        golden::references(&sight)
+    };
+    assert_eq!(row("shop.example.com").state, State::Broken);
+    let similar = row(".shop.example.com");
+    assert_eq!(similar.state, State::Unknown);
+    assert_eq!(
+        similar.evidence,
+        [
+            "ConfigMap/x: data.COOKIE_DOMAIN belongs to shop.example.com; whether it leads there cannot be told"
+        ]
+    );
+    assert_eq!(row(".example.com").state, State::Proven);
 }
 
 #[test]
