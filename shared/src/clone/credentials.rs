@@ -113,7 +113,7 @@ impl Credentials {
             }
             if found.is_doubtful {
                 renewal.warnings.insert(
-                    "holds a word that is a password of the environment's own too, and was left as it is; if it is the password, take it from the Secret".to_owned(),
+                    "holds a word that is a password of the environment's own too, and was left as it is; if it is meant as that password, take it from a variable".to_owned(),
                 );
             }
             let new = password.new.as_str();

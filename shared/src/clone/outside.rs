@@ -61,8 +61,10 @@ impl Search<'_> {
                         format!("{path}.{key}")
                     }
                 };
+                let has_password = fields.keys().any(|key| block::is_password(key));
                 let texts = fields
                     .iter()
+                    .filter(|_| has_password)
                     .filter_map(|(key, value)| Some((key, value.as_str()?)));
                 let entries = texts.map(|(key, value)| Entry::new(key, value, 0, place(key)));
                 self.pairs(&entries.collect::<Vec<_>>());
@@ -76,6 +78,13 @@ impl Search<'_> {
 
     /// The variables of a container.
     fn entries(&mut self, items: &[Value], path: &str) {
+        if !items
+            .iter()
+            .filter_map(|item| item["name"].as_str())
+            .any(block::is_password)
+        {
+            return;
+        }
         let entries = items.iter().enumerate().filter(|(_, item)| !self.is_set(item));
         let entries = entries.filter_map(|(index, item)| {
             let (name, value) = (item["name"].as_str()?, item["value"].as_str()?);

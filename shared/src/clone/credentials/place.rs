@@ -81,12 +81,9 @@ pub(super) fn find(text: &str, password: &str, likeness: Likeness, name: &str, i
         return found;
     }
     found.spans.extend(userinfo(text, password));
-    let encoded = Spelling::Url.of(password);
-    let spellings = [
-        Some(password),
-        Some(encoded.as_str()).filter(|encoded| *encoded != password),
-    ];
-    for written in spellings.into_iter().flatten() {
+    let encoded = text.contains('%').then(|| Spelling::Url.of(password));
+    let encoded = encoded.as_deref().filter(|encoded| *encoded != password);
+    for written in [Some(password), encoded].into_iter().flatten() {
         for (at, _) in text.match_indices(written) {
             let span = at..at + written.len();
             if found.spans.iter().any(|(known, _)| known.contains(&at)) || !is_apart(text, &span, is_letter) {
@@ -172,7 +169,14 @@ fn plain(name: &str) -> String {
 /// Whether what is called so is a password: variables, keys, options.
 pub(super) fn says_password(name: &str) -> bool {
     let name = plain(name);
-    let ends = ["pass", "pwd", "passphrase", "masterauth", "secretkey", "cookie"];
+    let ends = [
+        "pass",
+        "pwd",
+        "passphrase",
+        "masterauth",
+        "secretkey",
+        "erlangcookie",
+    ];
     name.contains("password") || name.contains("passwd") || ends.iter().any(|end| name.ends_with(end))
 }
 
@@ -207,6 +211,7 @@ fn says_other(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clone::credentials::connections;
     use proptest::prelude::*;
 
     /// `text`, called `name`, with `old` renewed; and whether something doubtful is left.
@@ -331,6 +336,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_text_is_read(text in "([a-zé%:/@?&=' \n\"-]|s3cré|password|://|@tcp\\(){0,40}") {
+            let (renewed, _) = renewed(&text, "", "s3cré", false);
+            prop_assert!(!renewed.contains("password=s3cré\n"));
+            for url in connections(&text) {
+                prop_assert!(text[url.at..].starts_with(url.text));
+            }
+        }
+
         #[test]
         fn nothing_of_the_old_password_is_left_in_a_connection(user in "[a-z]{0,5}", old in "[a-zA-Z0-9]{7}[0-9]{1,9}", tail in "[a-z/?=]{0,10}") {
             let text = format!("postgres://{user}:{old}@db/{tail}");

@@ -32,6 +32,9 @@ const HOSTS: [&str; 11] = [
 ];
 const PASSWORDS: [&str; 4] = ["password", "passwd", "pass", "pwd"];
 
+/// Longest value that may be a host or a password.
+const LONGEST: usize = 2048;
+
 /// The places of passwords, each with the hosts that it may belong to.
 pub(super) fn pairs(entries: &[Entry<'_>]) -> Vec<(String, Vec<String>)> {
     let mut hosts: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
@@ -49,6 +52,15 @@ pub(super) fn pairs(entries: &[Entry<'_>]) -> Vec<(String, Vec<String>)> {
         Some((entry.place.clone(), hosts.clone()))
     });
     pairs.collect()
+}
+
+/// Whether `key` is a password's.
+pub(super) fn is_password(key: &str) -> bool {
+    let ends = |word: &&str| {
+        let start = key.len().checked_sub(word.len());
+        start.is_some_and(|start| key.as_bytes()[start..].eq_ignore_ascii_case(word.as_bytes()))
+    };
+    PASSWORDS.iter().any(ends)
 }
 
 /// Whether `password` stands for one that comes from elsewhere.
@@ -85,6 +97,11 @@ fn host(value: &str) -> Option<String> {
 /// Every assignment in `text`; its place is left to the caller.
 pub(super) fn entries(text: &str) -> Vec<Entry<'_>> {
     let mut entries = Vec::new();
+    // Most texts hold none, and this is asked of every one.
+    let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    if !words.any(is_password) {
+        return entries;
+    }
     let mut blocks = Blocks::default();
     for (number, line) in text.lines().enumerate() {
         let content = line.trim_start();
@@ -119,6 +136,7 @@ fn assignment<'t>(before: &'t str, after: &'t str) -> Option<(&'t str, &'t str)>
     if key.is_empty() || after.starts_with("//") {
         return None;
     }
+    let after = &after[..after.floor_char_boundary(LONGEST)];
     let after = after.strip_prefix('>').unwrap_or(after).trim_start();
     let quote = after.chars().next().filter(|c| QUOTES.contains(c));
     let value = match quote {
@@ -180,6 +198,7 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// `line: hosts` of every password.
     fn found(text: &str) -> String {
@@ -195,6 +214,15 @@ mod tests {
             .map(|(place, hosts)| format!("{place}: {}", hosts.join(" ")))
             .collect::<Vec<_>>()
             .join("; ")
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in "([a-zé{}\\[\\] \n\"'=:;,>-]|password|host|//){0,40}") {
+            for entry in entries(&text) {
+                prop_assert!(text.lines().nth(entry.line - 1).unwrap().contains(entry.value));
+            }
+        }
     }
 
     #[test]
