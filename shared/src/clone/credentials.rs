@@ -75,7 +75,8 @@ pub(super) struct Credentials {
 
 /// What becomes of one password.
 struct Password {
-    new: String,
+    /// `None` where it stays, as it opens something else, too.
+    new: Option<String>,
     likeness: Likeness,
     /// Why places that repeat it may not agree with the server.
     doubt: Option<String>,
@@ -111,18 +112,16 @@ impl Credentials {
             if !found.spans.is_empty() {
                 renewal.warnings.extend(password.doubt.clone());
             }
-            if found.is_doubtful {
+            if found.is_doubtful && password.new.is_some() {
                 renewal.warnings.insert(
                     "holds a word that is a password of the environment's own too, and was left as it is; if it is meant as that password, take it from a variable".to_owned(),
                 );
             }
-            let new = password.new.as_str();
-            spans.extend(
-                found
-                    .spans
-                    .into_iter()
-                    .map(|(span, spelling)| (span, spelling.of(new))),
-            );
+            let new = password.new.iter();
+            spans.extend(new.flat_map(|new| {
+                let spans = found.spans.iter();
+                spans.map(|(span, spelling)| (span.clone(), spelling.of(new)))
+            }));
         }
         // One may lie inside another.
         spans.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));

@@ -307,22 +307,25 @@ impl<'a> Search<'a> {
             }
         }
         self.names.extend(self.identity.iter().cloned());
-        // A password that also opens something else is not the environment's own.
-        let own = self
-            .passwords
-            .iter()
-            .filter(|(old, _)| !self.elsewhere.contains(*old));
-        let passwords = own.map(|(old, place)| {
+        let known = self.passwords.iter().map(|(old, place)| {
             let given = self.given.get(old).cloned();
+            let doubt = self.doubts.get(old).map(|why| {
+                format!("repeats a password that {why}: the two will not agree; give that Secret with --secret")
+            });
+            // A password that also opens something else is not the environment's own.
+            let stays = self.elsewhere.contains(old);
+            let torn = given.as_ref().filter(|given| stays && *given != old);
+            let torn = torn.map(|_| {
+                "repeats a password that is given, but opens a server outside of the clone, too, and was left as it is; set it with --set-env".to_owned()
+            });
             let password = Password {
-                doubt: self.doubts.get(old).map(|why| {
-                    format!("repeats a password that {why}: the two will not agree; give that Secret with --secret")
-                }),
-                new: given.unwrap_or_else(|| self.spec.seed.password(place)),
+                doubt: torn.or(doubt.filter(|_| !stays)),
+                new: (!stays).then(|| given.unwrap_or_else(|| self.spec.seed.password(place))),
                 likeness: Likeness::of(old, self.names.contains(old)),
             };
             (old.clone(), password)
         });
+        let passwords = known.filter(|(_, password)| password.new.is_some() || password.doubt.is_some());
         Credentials {
             passwords: passwords.collect(),
             identity: self.identity.clone(),

@@ -315,6 +315,25 @@ fn a_password_that_is_given_is_the_servers_and_the_same_wherever_it_is_repeated(
 }
 
 #[test]
+fn a_password_that_is_given_and_opens_something_outside_too_is_pointed_out() {
+    let mut objects = bank_in_clear();
+    objects[7]["data"]["MAIL_URL"] = json!("smtp://mail:accounts-pw@mail.example.com");
+    let plan = given(&objects, "accounts", "password=mine\nusername=accounts-admin");
+    assert_eq!(plan.refusals().count(), 0, "{:?}", plan.refusals().next());
+    let config = &made(&plan, "ConfigMap", "web-config").data["data"];
+    assert_eq!(config["MAIL_URL"], "smtp://mail:accounts-pw@mail.example.com");
+    let told = |place: &str| {
+        let place = format!("ConfigMap/web-config: data.{place} repeats a password that is given");
+        plan.warnings.iter().any(|warning| warning.starts_with(&place))
+    };
+    assert!(
+        told("ACCOUNTS_DB_URI") && told("accounts.properties"),
+        "{:?}",
+        plan.warnings
+    );
+}
+
+#[test]
 fn a_password_that_somebody_else_makes_is_pointed_out_where_it_is_repeated() {
     let mut objects = bank_in_clear();
     objects.push(json!({ "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": { "name": "accounts" }, "spec": {
