@@ -123,6 +123,9 @@ impl Credentials {
                 spans.map(|(span, spelling)| (span.clone(), spelling.of(new)))
             }));
         }
+        if spans.is_empty() {
+            return renewal;
+        }
         // One may lie inside another.
         spans.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
         let (mut out, mut done) = (String::with_capacity(text.len()), 0);
@@ -133,10 +136,8 @@ impl Credentials {
                 done = span.end;
             }
         }
-        if done > 0 {
-            out.push_str(&text[done..]);
-            renewal.text = Some(out);
-        }
+        out.push_str(&text[done..]);
+        renewal.text = Some(out);
         renewal
     }
 

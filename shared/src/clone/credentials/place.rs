@@ -73,7 +73,11 @@ pub(super) fn find(text: &str, password: &str, likeness: Likeness, name: &str, i
     let mut found = Found::default();
     let whole = text.trim();
     if whole == password {
-        let as_value = likeness != Likeness::Name && !says_other(name);
+        let as_value = match likeness {
+            Likeness::None => true,
+            Likeness::Word => !says_other(name),
+            Likeness::Name => false,
+        };
         if is_source || says_password(name) || as_value {
             let start = text.len() - text.trim_start().len();
             found.spans.push((start..start + whole.len(), Spelling::Plain));
