@@ -145,7 +145,10 @@ fn is_assigned(text: &str, span: &Range<usize>) -> bool {
         return false;
     }
     let before = before.trim_end_matches(QUOTES).trim_end_matches([' ', '\t']);
-    let before = before.trim_end_matches(['=', ':', '>', '-']);
+    let before = before
+        .strip_suffix(":-")
+        .unwrap_or(before)
+        .trim_end_matches(['=', ':', '>']);
     let before = before.trim_end_matches(|c| matches!(c, ' ' | '\t' | ']') || QUOTES.contains(&c));
     let key = before
         .rsplit(|c: char| !(is_letter(c) || matches!(c, '.' | '-')))
@@ -314,6 +317,8 @@ mod tests {
                 "postgres://shop:n%26w@shop/shop",
             ),
             ("", "the shop", "the shop"),
+            ("", "mount my-pass-shop", "mount my-pass-shop"),
+            ("", "${DB_PASSWORD:-shop}", "${DB_PASSWORD:-n&w}"),
         ] {
             assert_eq!(
                 renewed(text, name, "shop", true),
