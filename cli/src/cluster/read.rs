@@ -4,6 +4,7 @@ use super::{Cluster, PARALLEL, Resources, explain};
 use crate::error::{Exit, Failure};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod, Secret};
 use kube::Resource;
 use kube::api::{Api, ListParams};
@@ -45,6 +46,8 @@ pub struct Workloads {
     pub deployments: Vec<Deployment>,
     /// Its StatefulSets.
     pub stateful_sets: Vec<StatefulSet>,
+    /// Its Jobs.
+    pub jobs: Vec<Job>,
     /// Its Pods.
     pub pods: Vec<Pod>,
     /// Warnings about any of them, the newest last.
@@ -310,15 +313,17 @@ impl Cluster {
     pub async fn workloads(&self, namespace: &str) -> Result<Workloads, Failure> {
         let (client, params) = (self.client.clone(), ListParams::default());
         let warnings = params.clone().fields("type=Warning");
-        let (deployments, sets, pods, events) = (
+        let (deployments, sets, jobs, pods, events) = (
             Api::<Deployment>::namespaced(client.clone(), namespace),
             Api::<StatefulSet>::namespaced(client.clone(), namespace),
+            Api::<Job>::namespaced(client.clone(), namespace),
             Api::<Pod>::namespaced(client.clone(), namespace),
             Api::<Event>::namespaced(client, namespace),
         );
-        let (deployments, stateful_sets, pods, warnings) = futures::join!(
+        let (deployments, stateful_sets, jobs, pods, warnings) = futures::join!(
             deployments.list(&params),
             sets.list(&params),
+            jobs.list(&params),
             pods.list(&params),
             events.list(&warnings)
         );
@@ -330,6 +335,7 @@ impl Cluster {
             stateful_sets: stateful_sets
                 .map_err(|error| explain(what("StatefulSets"), &error))?
                 .items,
+            jobs: jobs.map_err(|error| explain(what("Jobs"), &error))?.items,
             pods: pods.map_err(|error| explain(what("Pods"), &error))?.items,
             // Events only make an explanation better.
             warnings: warnings.map(|list| list.items).unwrap_or_default(),

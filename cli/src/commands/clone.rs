@@ -62,7 +62,7 @@ pub async fn run(cluster: &Cluster, mut settings: Clone, printer: &Printer) -> R
     if let Some(timeout) = settings.wait {
         wait_for(
             cluster,
-            (plan.name(), url.as_deref()),
+            (&plan, url.as_deref()),
             timeout,
             &settings,
             &progress,
@@ -132,14 +132,16 @@ async fn prepare(
 /// Waits until the workloads of a preview are ready and its URL answers, all within `timeout`.
 async fn wait_for(
     cluster: &Cluster,
-    (name, url): (&str, Option<&str>),
+    (plan, url): (&Plan, Option<&str>),
     timeout: Duration,
     settings: &Clone,
     progress: &Progress,
     printer: &Printer,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    wait::ready(cluster, name, timeout, &settings.again, progress).await?;
+    let name = plan.name();
+    let waiting = (timeout, settings.again.as_str(), &*plan.operated());
+    wait::ready(cluster, name, waiting, progress).await?;
     let Some(url) = url else {
         return Ok(());
     };

@@ -57,7 +57,8 @@ pub async fn run(cluster: &Cluster, settings: Refresh, printer: &Printer) -> Res
             "unchanged": written.unchanged, "deleted": pruned }),
     );
     if let Some(timeout) = settings.wait {
-        wait::ready(cluster, name, timeout, &again.settings.again, &progress).await?;
+        let waiting = (timeout, again.settings.again.as_str(), &*again.plan.operated());
+        wait::ready(cluster, name, waiting, &progress).await?;
     }
     if settings.output == Output::Json {
         progress.note(

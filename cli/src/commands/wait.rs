@@ -9,7 +9,8 @@ use crate::error::{Exit, Failure};
 use crate::holding::{Standing, standings};
 use crate::progress::Progress;
 use crate::web::Web;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use understudy::preview::{BranchState, Preview};
@@ -18,15 +19,14 @@ const PAUSE: Duration = Duration::from_millis(700);
 /// A branch that has failed for this long will not mend by itself while somebody watches.
 const FAILED_FOR: Duration = Duration::from_secs(12);
 
-/// Waits until every workload of `name` is ready.
+/// Waits until every workload of `name` is ready. Of `unknown` ones only their operators can tell, and that is said.
 pub async fn ready(
     cluster: &Cluster,
     name: &str,
-    timeout: Duration,
-    again: &str,
+    (timeout, again, unknown): (Duration, &str, &[String]),
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let work = poll(cluster, name, timeout, progress);
+    let work = poll(cluster, name, timeout, unknown, progress);
     interruptible(name, again, work).await
 }
 
@@ -63,18 +63,30 @@ async fn interruptible<T>(
     }
 }
 
-async fn poll(cluster: &Cluster, name: &str, timeout: Duration, progress: &Progress) -> Result<(), Failure> {
+async fn poll(
+    cluster: &Cluster,
+    name: &str,
+    timeout: Duration,
+    unknown: &[String],
+    progress: &Progress,
+) -> Result<(), Failure> {
     progress.begin("waiting for the workloads", 0);
     let started = Instant::now();
-    let (mut said, mut failed_since) = (String::new(), None);
+    let (mut said, mut failed_since) = (Said::default(), None);
     loop {
         let preview = cluster.preview(name).await?.preview;
         let all = standings(&preview, &cluster.workloads(name).await?);
+        said.tell(&all, progress);
         let missing: Vec<&Standing> = all.iter().filter(|standing| !standing.is_ready()).collect();
         if missing.is_empty() {
+            let mut line = format!("{} workloads ready after {:.0?}", all.len(), started.elapsed());
+            if !unknown.is_empty() {
+                let unknown = unknown.join(", ");
+                line.push_str(&format!("; how far {unknown} got is known to the operator only"));
+            }
             progress.done(
-                &format!("{} workloads ready after {:.0?}", all.len(), started.elapsed()),
-                json!({ "event": "ready", "workloads": all.len() }),
+                &line,
+                json!({ "event": "ready", "workloads": all.len(), "unknown": unknown }),
             );
             return Ok(());
         }
@@ -86,19 +98,46 @@ async fn poll(cluster: &Cluster, name: &str, timeout: Duration, progress: &Progr
         } else {
             failed_since = None;
         }
-        let line = summary(&missing, all.len());
-        if line != said {
-            let waiting: Vec<_> = missing
-                .iter()
-                .map(|s| json!({ "workload": s.id, "ready": s.ready, "wanted": s.wanted, "why": s.why }))
-                .collect();
-            progress.note(&line, json!({ "event": "waiting", "missing": waiting }));
-            said = line;
-        }
         if started.elapsed() > timeout {
             return Err(late(name, &missing, timeout));
         }
         sleep(PAUSE).await;
+    }
+}
+
+/// What was said of each workload, and of all of them; only changes are said.
+#[derive(Default)]
+struct Said {
+    each: BTreeMap<String, String>,
+    line: String,
+    event: Value,
+}
+
+impl Said {
+    fn tell(&mut self, all: &[Standing], progress: &Progress) {
+        for standing in all {
+            let sentence = standing.sentence();
+            let before = self.each.insert(standing.id.clone(), sentence.clone());
+            if before.as_ref() != Some(&sentence) {
+                progress.part(&standing.id, &sentence, standing.is_ready());
+            }
+        }
+        let missing: Vec<&Standing> = all.iter().filter(|standing| !standing.is_ready()).collect();
+        if missing.is_empty() {
+            return;
+        }
+        let waiting: Vec<_> = missing
+            .iter()
+            .map(|s| json!({ "workload": s.id, "ready": s.ready, "wanted": s.wanted, "why": s.why }))
+            .collect();
+        let event = json!({ "event": "waiting", "missing": waiting });
+        let line = format!("{} of {} workloads ready", all.len() - missing.len(), all.len());
+        if line != self.line {
+            progress.note(&line, event.clone());
+        } else if event != self.event {
+            progress.event(event.clone());
+        }
+        (self.line, self.event) = (line, event);
     }
 }
 
@@ -120,26 +159,12 @@ pub fn branch_failure(name: &str, preview: &Preview, database: &str, why: &str) 
         ))
 }
 
-fn summary(missing: &[&Standing], all: usize) -> String {
-    let first = missing[0];
-    let why = first.why.as_deref().unwrap_or("its Pods are not ready yet");
-    format!(
-        "{} of {all} workloads ready; {}: {why}",
-        all - missing.len(),
-        first.id
-    )
-}
-
 fn late(name: &str, missing: &[&Standing], timeout: Duration) -> Failure {
     let what = format!("{name} is not ready after {} seconds", timeout.as_secs());
     let failure = missing
         .iter()
         .fold(Failure::new(Exit::NotInTime, what), |failure, standing| {
-            let why = standing.why.as_deref().unwrap_or("its Pods are not ready yet");
-            failure.caused_by(format!(
-                "{} has {} of {} Pods ready: {why}",
-                standing.id, standing.ready, standing.wanted
-            ))
+            failure.caused_by(standing.sentence())
         });
     failure.hint(format!("understudy describe {name}"))
 }

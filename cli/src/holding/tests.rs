@@ -57,6 +57,7 @@ fn standing(kind: &str, object: Value, warnings: Vec<Event>) -> Standing {
         "Deployment" => workloads
             .deployments
             .push(serde_json::from_value(object).unwrap()),
+        "Job" => workloads.jobs.push(serde_json::from_value(object).unwrap()),
         _ => workloads
             .stateful_sets
             .push(serde_json::from_value(object).unwrap()),
@@ -225,4 +226,111 @@ fn a_ready_pod_is_held_by_nothing() {
         why(&pod(json!({}), json!({ "phase": "Succeeded" })), json!({})),
         None
     );
+}
+
+#[test]
+fn a_rollout_is_over_when_nothing_of_an_earlier_revision_is_left() {
+    let deployment = |status: Value| {
+        let mut status = status;
+        status["observedGeneration"] = json!(1);
+        let object = json!({ "metadata": { "name": "web", "generation": 1 },
+            "spec": { "replicas": 1, "selector": { "matchLabels": { "app": "web" } }, "template": {} }, "status": status });
+        standing("Deployment", object, vec![])
+    };
+    // The Pod that is available is the earlier one.
+    let begun = deployment(
+        json!({ "replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1 }),
+    );
+    assert_eq!((begun.ready, begun.is_ready()), (0, false));
+    assert_eq!(
+        begun.sentence(),
+        "Deployment/web: 0 of 1 ready; Pods of an earlier revision are still being replaced"
+    );
+    let ending = deployment(
+        json!({ "replicas": 2, "updatedReplicas": 1, "readyReplicas": 2, "availableReplicas": 2 }),
+    );
+    assert!(!ending.is_ready());
+    let done = deployment(
+        json!({ "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1 }),
+    );
+    assert_eq!(
+        (done.is_ready(), done.sentence().as_str()),
+        (true, "Deployment/web: 1 of 1 ready")
+    );
+}
+
+#[test]
+fn a_stateful_set_is_ready_once_its_pods_are_of_the_newest_revision() {
+    let set = |strategy: Value, status: Value| {
+        let mut status = status;
+        status["observedGeneration"] = json!(1);
+        status["replicas"] = json!(2);
+        let spec = json!({ "replicas": 2, "selector": { "matchLabels": { "app": "web" } }, "template": {}, "serviceName": "web",
+            "updateStrategy": strategy });
+        let object =
+            json!({ "metadata": { "name": "web", "generation": 1 }, "spec": spec, "status": status });
+        standing("StatefulSet", object, vec![])
+    };
+    let rolling = json!({ "type": "RollingUpdate" });
+    let half =
+        json!({ "readyReplicas": 2, "updatedReplicas": 1, "currentRevision": "a", "updateRevision": "b" });
+    let begun = set(rolling.clone(), half.clone());
+    assert_eq!((begun.ready, begun.is_ready()), (1, false));
+    // All are new, and the controller has not closed the rollout yet.
+    let closing =
+        json!({ "readyReplicas": 2, "updatedReplicas": 2, "currentRevision": "a", "updateRevision": "b" });
+    assert!(!set(rolling.clone(), closing).is_ready());
+    let closed =
+        json!({ "readyReplicas": 2, "updatedReplicas": 2, "currentRevision": "b", "updateRevision": "b" });
+    assert!(set(rolling, closed).is_ready());
+    let partition = json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 1 } });
+    assert!(set(partition, half.clone()).is_ready());
+    assert!(set(json!({ "type": "OnDelete" }), half).is_ready());
+}
+
+#[test]
+fn a_job_is_ready_once_it_is_done() {
+    let job = |spec: Value, status: Value| {
+        let mut spec = spec;
+        spec["template"] = json!({});
+        spec["selector"] = json!({ "matchLabels": { "job": "migrate" } });
+        standing(
+            "Job",
+            json!({ "metadata": { "name": "migrate" }, "spec": spec, "status": status }),
+            vec![],
+        )
+    };
+    let once = json!({ "completions": 1, "parallelism": 1 });
+    let runs = job(once.clone(), json!({ "active": 1, "ready": 1 }));
+    assert_eq!(
+        runs.sentence(),
+        "Job/migrate: 0 of 1 done; it runs, and has not ended yet"
+    );
+    assert!(!runs.is_ready());
+    let complete = json!({ "succeeded": 1, "conditions": [{ "type": "Complete", "status": "True" }] });
+    let done = job(once.clone(), complete);
+    assert_eq!(
+        (done.is_ready(), done.sentence().as_str()),
+        (true, "Job/migrate: 1 of 1 done")
+    );
+    let failed = json!({ "failed": 7, "conditions": [{ "type": "Failed", "status": "True", "message": "Job has reached the specified backoff limit" }] });
+    assert_eq!(
+        job(once, failed).why.unwrap(),
+        "it has failed: Job has reached the specified backoff limit; see why: kubectl logs job/migrate --namespace shop-pr-7"
+    );
+    // What works off a queue may run for as long as it likes; what is suspended rests.
+    assert!(job(json!({ "parallelism": 2 }), json!({ "active": 2, "ready": 2 })).is_ready());
+    assert!(job(json!({ "completions": 1, "suspend": true }), json!({})).is_ready());
+}
+
+#[test]
+fn what_makes_a_job_answers_for_it() {
+    let owner = json!([{ "apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly", "uid": "1" }]);
+    let object =
+        json!({ "metadata": { "name": "nightly-1", "ownerReferences": owner }, "spec": { "template": {} } });
+    let workloads = Workloads {
+        jobs: vec![serde_json::from_value(object).unwrap()],
+        ..Workloads::default()
+    };
+    assert_eq!(standings(&preview(json!({})), &workloads), []);
 }

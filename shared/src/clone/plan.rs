@@ -14,12 +14,14 @@ use super::references::References;
 use super::rewrite::Context;
 use super::sanitize::Sanitizer;
 use super::selection::Pattern;
-use super::snapshot::{Snapshot, Unreadable, name_of};
+use super::snapshot::{Snapshot, Unreadable, group_of, name_of};
 use super::spec::{CloneSpec, Rules};
 use super::survey;
+use super::templates::pod_templates;
 use super::variables::PlannedVariable;
 use super::verdict::{Item, Verdict, Wave};
 use super::{missing, namespace, own, review};
+use crate::admission::is_vendors_group;
 use crate::lease::{self, Lease};
 use crate::names;
 use crate::routes::{GatewayName, Routes};
@@ -68,6 +70,15 @@ impl Plan {
         let made = self.items.iter().filter_map(|item| item.made.as_ref());
         made.filter(move |(when, _)| *when == wave)
             .map(|(_, object)| object.as_ref())
+    }
+
+    /// `Kind/name` of the workloads of other vendors' kinds, which only their operators know all about.
+    pub fn operated(&self) -> Vec<String> {
+        let made = self.items.iter().filter(|item| {
+            let object = item.made.as_ref().map(|(_, object)| object.as_ref());
+            object.is_some_and(|made| is_vendors_group(group_of(made)) && pod_templates(made).next().is_some())
+        });
+        made.map(Item::id).collect()
     }
 
     /// The Gateways whose listeners decide by which scheme the main host is reached.

@@ -10,3 +10,4 @@ mod run;
 mod shell;
 mod signals;
 mod terminal;
+mod waiting;

@@ -105,7 +105,7 @@ async fn off_a_terminal_there_are_no_colours_and_no_bars() {
 }
 
 /// What stands on a terminal of 40 columns after `understudy ARGUMENTS`, colours and all.
-async fn on_a_terminal(arguments: &str, variables: &[(&str, &str)]) -> String {
+pub async fn on_a_terminal(arguments: &str, variables: &[(&str, &str)]) -> String {
     let as_developer = command(User::Developer, &[]).await;
     let program = programs::executable().unwrap();
     let line = format!(
