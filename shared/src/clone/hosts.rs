@@ -176,12 +176,13 @@ fn certified(ingress: &DynamicObject) -> impl Iterator<Item = String> {
         .map(str::to_ascii_lowercase)
 }
 
-/// Hosts that something outside gives an object by its annotations.
+/// Hosts that something outside gives an object by its annotations. What a certificate is for says nothing of who serves it.
 fn announced(object: &DynamicObject) -> impl Iterator<Item = String> {
     let annotations = object.metadata.annotations.as_ref();
-    let lists = HOST_ANNOTATIONS
+    let keys = HOST_ANNOTATIONS
         .iter()
-        .filter_map(move |key| annotations?.get(*key));
+        .filter(|key| !key.starts_with("cert-manager.io/"));
+    let lists = keys.filter_map(move |key| annotations?.get(*key));
     lists
         .flat_map(|list| list.split([',', ' ']))
         .map(str::to_ascii_lowercase)

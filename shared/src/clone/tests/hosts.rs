@@ -77,6 +77,19 @@ fn a_host_that_only_a_record_leads_to_is_a_golden_host_too() {
 }
 
 #[test]
+fn what_a_certificate_is_for_is_golden_where_the_ingress_names_it_and_no_wildcard() {
+    let ingress = json!({ "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": { "name": "shop",
+        "annotations": { "cert-manager.io/alt-names": "*.example.com,other.example.com" } },
+        "spec": { "tls": [{ "hosts": ["*.example.com", "store.example.com"] }],
+            "rules": [{ "host": "shop.example.com" }] } });
+    let data =
+        json!({ "STORE": "store.example.com", "MAIL": "smtp.example.com", "OTHER": "other.example.com" });
+    let found = warnings(data, vec![ingress], &spec());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("ConfigMap/front: data.STORE holds \"store.example.com\", a golden host"));
+}
+
+#[test]
 fn a_golden_host_in_a_secret_is_named_by_its_place_alone() {
     // d3d3LnNob3AuZXhhbXBsZS5jb20= is www.shop.example.com
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "shop-api" },
