@@ -79,9 +79,9 @@ pub enum Output {
 /// How a plan is written to stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PlanOutput {
-    /// Every object with its verdict.
+    /// Every object with its verdict; what is skipped for one reason shares a row.
     Table,
-    /// The same, and every variable with who decided it.
+    /// Every object in a row of its own, and every variable with who decided it.
     Wide,
     /// For programs.
     Json,
@@ -282,7 +282,7 @@ pub struct Clone {
     /// Print every object with its verdict and write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Format on stdout; wide adds every variable, yaml prints the planned objects
+    /// Format on stdout; wide names every object and every variable, yaml prints the planned objects
     #[arg(long, short, value_enum, default_value_t = PlanOutput::Table)]
     pub output: PlanOutput,
 }

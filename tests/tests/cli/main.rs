@@ -6,6 +6,7 @@ mod faults;
 mod images;
 mod life;
 mod mistakes;
+mod plans;
 mod run;
 mod shell;
 mod signals;

@@ -11,17 +11,30 @@ use understudy::violation::printable;
 
 /// Stands for what is not shown.
 const HIDDEN: &str = "(not shown)";
+const HEADER: [&str; 3] = ["VERDICT", "OBJECT", "WHY"];
 
 /// Writes the plan to stdout.
 pub fn show(plan: &Plan, url: Option<&str>, settings: &Clone, printer: &Printer) -> Result<(), Failure> {
     match settings.output {
-        PlanOutput::Table => data(printer, &verdicts(plan)),
-        PlanOutput::Wide => data(printer, &format!("{}\n\n{}", verdicts(plan), variables(plan))),
+        PlanOutput::Table => {
+            let (table, folded) = folded(plan);
+            data(printer, &table)?;
+            if folded {
+                printer.say("-o wide names every object.");
+            }
+            Ok(())
+        }
+        PlanOutput::Wide => data(printer, &format!("{}\n\n{}", every(plan), variables(plan))),
         PlanOutput::Json => data(printer, &json(&document(plan, url, settings))?),
         PlanOutput::Yaml => {
             let namespace =
                 json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": plan.namespace.metadata });
-            let mut documents = vec![yaml(&namespace)?];
+            // What does not fit is no object; whoever reads the file finds it at its head.
+            let short = plan.shortages.iter().map(|shortage| {
+                let sentence = printable(&shortage.describe(&settings.policy));
+                format!("# {sentence}\n")
+            });
+            let mut documents = vec![format!("{}{}", short.collect::<String>(), yaml(&namespace)?)];
             for object in Wave::ALL.iter().flat_map(|wave| plan.wave(*wave)) {
                 let mut object = serde_json::to_value(object).unwrap_or_default();
                 hide(&mut object);
@@ -32,32 +45,39 @@ pub fn show(plan: &Plan, url: Option<&str>, settings: &Clone, printer: &Printer)
     }
 }
 
-/// The verdict table; what is skipped for the same reason shares a row.
-fn verdicts(plan: &Plan) -> String {
-    let mut rows: Vec<(Verdict, String, String)> = Vec::new();
+/// The verdict table; what is skipped for the same reason shares a row, and whether anything does.
+fn folded(plan: &Plan) -> (String, bool) {
+    let mut rows: Vec<(&Item, usize)> = Vec::new();
     for item in &plan.items {
-        let previous = rows.last_mut().filter(|(verdict, id, reason)| {
-            *verdict == Verdict::Skip
-                && *verdict == item.verdict
-                && *reason == item.reason
-                && kind(id) == item.kind
-        });
-        match previous {
-            Some((_, id, _)) => {
-                let more = id
-                    .rsplit_once(" and ")
-                    .and_then(|(_, n)| n.strip_suffix(" more"))
-                    .and_then(|n| n.parse().ok());
-                let first = id.split(' ').next().unwrap_or_default().to_owned();
-                *id = format!("{first} and {} more", more.unwrap_or(0) + 1);
-            }
-            None => rows.push((item.verdict, item.id(), reason(item))),
+        let alike = |(first, _): &&mut (&Item, usize)| {
+            let same = |of: fn(&Item) -> &str| of(first) == of(item);
+            item.verdict == Verdict::Skip
+                && first.verdict == Verdict::Skip
+                && same(|item| &item.kind)
+                && same(|item| &item.reason)
+        };
+        match rows.last_mut().filter(alike) {
+            Some((_, more)) => *more += 1,
+            None => rows.push((item, 0)),
         }
     }
+    let folded = rows.iter().any(|(_, more)| *more > 0);
+    let cells = rows.into_iter().map(|(item, more)| {
+        let id = match more {
+            0 => item.id(),
+            more => format!("{} and {more} more", item.id()),
+        };
+        [item.verdict.to_string(), id, reason(item)]
+    });
+    (table(HEADER, cells), folded)
+}
+
+/// Every object in a row of its own.
+fn every(plan: &Plan) -> String {
+    let cells = plan.items.iter();
     table(
-        ["VERDICT", "OBJECT", "WHY"],
-        rows.into_iter()
-            .map(|(verdict, id, why)| [verdict.to_string(), id, why]),
+        HEADER,
+        cells.map(|item| [item.verdict.to_string(), item.id(), reason(item)]),
     )
 }
 
@@ -78,10 +98,6 @@ fn variables(plan: &Plan) -> String {
         [place, variable.name.clone(), by, printable(&value)]
     });
     table(["CONTAINER", "VARIABLE", "DECIDED", "VALUE"], rows)
-}
-
-fn kind(id: &str) -> &str {
-    id.split('/').next().unwrap_or_default()
 }
 
 fn reason(item: &Item) -> String {
@@ -109,10 +125,21 @@ fn document(plan: &Plan, url: Option<&str>, settings: &Clone) -> Value {
         .iter()
         .map(|kind| json!({ "kind": kind.kind, "why": kind.why }))
         .collect();
+    let shortages: Vec<_> = plan
+        .shortages
+        .iter()
+        .map(|short| {
+            json!({
+                "resource": short.resource, "wanted": short.wanted, "granted": short.granted,
+                "onlyInRollouts": short.only_in_rollouts, "by": short.by, "sentence": short.describe(&settings.policy),
+            })
+        })
+        .collect();
     json!({
         "name": plan.name(), "golden": settings.golden, "policy": settings.policy, "pr": settings.spec.pr,
         "expiresAt": plan.expires_at.to_string(), "hosts": plan.hosts, "url": url,
         "items": items, "variables": plan.variables, "warnings": plan.warnings, "unreadable": unreadable,
+        "shortages": shortages,
     })
 }
 
