@@ -48,6 +48,9 @@ pub struct Cli {
     pub verb: Verb,
 }
 
+/// How long `--wait` waits unless somebody says otherwise.
+pub const TIMEOUT: &str = "10m";
+
 /// Options of every verb.
 #[derive(Debug, Args)]
 pub struct Global {
@@ -277,7 +280,7 @@ pub struct Clone {
     #[arg(long)]
     pub wait_url: bool,
     /// How long --wait and --wait-url wait
-    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    #[arg(long, value_name = "DURATION", default_value = TIMEOUT)]
     pub timeout: String,
     /// Print every object with its verdict and write nothing
     #[arg(long)]
@@ -353,7 +356,7 @@ pub struct Refresh {
     #[arg(long)]
     pub wait: bool,
     /// How long --wait waits
-    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    #[arg(long, value_name = "DURATION", default_value = TIMEOUT)]
     pub timeout: String,
     /// Print what would change and write nothing
     #[arg(long)]

@@ -43,16 +43,16 @@ enum Task {
 }
 
 impl Task {
-    fn new(verb: Verb) -> Result<Self, Failure> {
+    fn new(verb: Verb, connection: &Connection) -> Result<Self, Failure> {
         Ok(match verb {
-            Verb::Clone(args) => Task::Clone(Box::new(settings::Clone::new(args)?)),
-            Verb::Render(args) => Task::Render(Box::new(settings::Clone::rendered(args)?)),
+            Verb::Clone(args) => Task::Clone(Box::new(settings::Clone::new(args, connection)?)),
+            Verb::Render(args) => Task::Render(Box::new(settings::Clone::rendered(args, connection)?)),
             Verb::List(args) => Task::List(args.parent.map(settings::preview).transpose()?, args.output),
             Verb::Describe(args) => Task::Describe(settings::preview(args.name)?, args.output),
             Verb::Extend(args) => Task::Extend(settings::Extend::new(args)?),
             Verb::Destroy(args) => Task::Destroy(settings::Destroy::new(args)?),
-            Verb::Diff(args) => Task::Diff(settings::Diff::new(args)?),
-            Verb::Refresh(args) => Task::Refresh(settings::Refresh::new(args)?),
+            Verb::Diff(args) => Task::Diff(settings::Diff::new(args, connection)?),
+            Verb::Refresh(args) => Task::Refresh(settings::Refresh::new(args, connection)?),
             Verb::Verify(args) => Task::Verify(settings::Verify::new(args)?),
             Verb::Check(args) => Task::Check(settings::Check::new(args)?),
             Verb::Doctor(args) => Task::Doctor(settings::Doctor::new(args)?),
@@ -64,7 +64,7 @@ impl Task {
 /// Does what was typed.
 pub async fn run(cli: Cli, printer: &Printer) -> Result<(), Failure> {
     let connection = Connection::new(&cli.global);
-    let task = Task::new(cli.verb)?;
+    let task = Task::new(cli.verb, &connection)?;
     let task = match task {
         Task::Check(settings) if !settings.cluster => return check::run(None, settings, printer).await,
         Task::Alone(verb) => return alone(verb, printer),

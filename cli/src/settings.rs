@@ -1,10 +1,12 @@
 //! What is meant by what was typed: texts are read once, here; mistakes are named before any cluster is asked.
 
 mod clone;
+mod typed;
 
 use crate::args;
 use crate::check::groups_of;
 use crate::error::{Exit, Failure};
+use clap::ValueEnum;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,9 +16,10 @@ use understudy::lifetime::Lifetime;
 use understudy::names;
 
 pub use crate::args::{Output, PlanOutput, ReportOutput};
+pub use typed::{Typed, Words};
 
 /// How to reach the cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// Kubeconfig file, where one was named.
     pub kubeconfig: Option<PathBuf>,
@@ -48,7 +51,7 @@ pub struct Clone {
     /// Format on stdout.
     pub output: PlanOutput,
     /// The command as it can be typed again.
-    pub again: String,
+    pub again: Typed,
 }
 
 /// What is to be done with the images that were given, before anything is written.
@@ -87,6 +90,10 @@ pub struct Diff {
     pub name: String,
     /// Format on stdout.
     pub output: Output,
+    /// What was typed.
+    pub line: Words,
+    /// Where the cluster is, as far as that was typed.
+    pub connection: Connection,
 }
 
 /// What `refresh` is to do.
@@ -100,6 +107,10 @@ pub struct Refresh {
     pub dry_run: bool,
     /// Format on stdout.
     pub output: Output,
+    /// What was typed.
+    pub line: Words,
+    /// Where the cluster is, as far as that was typed.
+    pub connection: Connection,
 }
 
 /// What `verify` is to look at.
@@ -182,26 +193,41 @@ impl Destroy {
 
 impl Diff {
     /// Reads what was typed.
-    pub fn new(args: args::Diff) -> Result<Self, Failure> {
+    pub fn new(args: args::Diff, connection: &Connection) -> Result<Self, Failure> {
+        let mut line = Words::default();
+        line.word("diff");
+        line.word(&args.name);
+        line.option("-o", typed_output(args.output, Output::Table));
         Ok(Diff {
             name: preview(args.name)?,
             output: args.output,
+            line,
+            connection: connection.clone(),
         })
     }
 }
 
 impl Refresh {
     /// Reads what was typed.
-    pub fn new(args: args::Refresh) -> Result<Self, Failure> {
+    pub fn new(args: args::Refresh, connection: &Connection) -> Result<Self, Failure> {
         let timeout = args
             .timeout
             .parse::<Lifetime>()
             .map_err(|error| mistaken(vec![format!("--timeout {:?} {error}", args.timeout)]))?;
+        let mut line = Words::default();
+        line.word("refresh");
+        line.word(&args.name);
+        line.flag("--wait", args.wait);
+        line.option("--timeout", typed_timeout(&args.timeout));
+        line.flag("--dry-run", args.dry_run);
+        line.option("-o", typed_output(args.output, Output::Table));
         Ok(Refresh {
             name: preview(args.name)?,
             wait: args.wait.then(|| duration(timeout)),
             dry_run: args.dry_run,
             output: args.output,
+            line,
+            connection: connection.clone(),
         })
     }
 }
@@ -273,6 +299,17 @@ pub fn preview(name: String) -> Result<String, Failure> {
     } else {
         Err(mistaken(vec![format!("{name:?} is no namespace's name")]).hint("understudy list"))
     }
+}
+
+/// How an output format is typed, where it is not the `usual` one.
+fn typed_output<O: ValueEnum + PartialEq>(output: O, usual: O) -> Option<String> {
+    let value = output.to_possible_value().filter(|_| output != usual)?;
+    Some(value.get_name().to_owned())
+}
+
+/// How a timeout is typed, where it is not the usual one.
+fn typed_timeout(timeout: &str) -> Option<String> {
+    (timeout != args::TIMEOUT).then(|| timeout.to_owned())
 }
 
 fn mistaken(mistakes: Vec<String>) -> Failure {

@@ -80,8 +80,8 @@ pub async fn run(cluster: &Cluster, mut settings: Clone, printer: &Printer) -> R
     drop(progress);
     if let Some(end) = &expires_at {
         printer.say(&format!(
-            "It lives until {end}; move that with: understudy extend {} --by 1h",
-            plan.name()
+            "It lives until {end}; move that with: {}",
+            again.other(&format!("extend {} --by 1h", plan.name()))
         ));
     }
     super::data(printer, url.as_deref().unwrap_or(plan.name()))
@@ -140,13 +140,13 @@ async fn wait_for(
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let name = plan.name();
-    let waiting = (timeout, settings.again.as_str(), &*plan.operated());
+    let waiting = (timeout, &settings.again, &*plan.operated());
     wait::ready(cluster, name, waiting, progress).await?;
     let Some(url) = url else {
         return Ok(());
     };
     let left = timeout.saturating_sub(started.elapsed());
-    let waiting = (left, settings.again.as_str(), settings.wait_url);
+    let waiting = (left, &settings.again, settings.wait_url);
     if wait::answers(url, name, waiting, progress).await? == Answering::Unknown {
         printer.warn(&format!(
             "whether {url} answers is not known: its name does not resolve here"

@@ -47,7 +47,14 @@ pub struct Difference {
 /// Compares a clone with its golden.
 pub async fn run(cluster: &Cluster, settings: Diff, printer: &Printer) -> Result<(), Failure> {
     let installed = cluster.installed().await?;
-    let again = Again::plan(cluster, &installed, &settings.name, "diff", clone::seed).await?;
+    let again = Again::plan(
+        cluster,
+        &installed,
+        &settings.name,
+        (&settings.line, &settings.connection),
+        clone::seed,
+    )
+    .await?;
     planning::report(&again.plan, &again.settings, printer);
     let differences = differences(cluster, &again).await?;
     show(&again, &differences, settings.output, printer)?;

@@ -169,10 +169,6 @@ pub fn refusals(plan: &Plan, settings: &Clone) -> Result<(), Failure> {
     failure.causes.extend(causes.chain(short));
     Err(match refused.as_slice() {
         [item] => failure.hint(item.remedy.clone()),
-        _ => failure.hint(format!(
-            "understudy clone {} --name {} --dry-run shows every verdict",
-            settings.golden,
-            plan.name()
-        )),
+        _ => failure.hint(format!("{} shows every verdict", settings.again.dry_run())),
     })
 }

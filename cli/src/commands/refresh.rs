@@ -21,10 +21,8 @@ pub async fn run(cluster: &Cluster, settings: Refresh, printer: &Printer) -> Res
     let progress = Progress::new(printer, settings.output == Output::Json && !settings.dry_run);
     progress.begin(&format!("reading {name} and its golden"), 0);
     let installed = cluster.installed().await?;
-    let mut again = Again::plan(cluster, &installed, name, "refresh", clone::seed).await?;
-    if settings.wait.is_some() {
-        again.settings.again.push_str(" --wait");
-    }
+    let typed = (&settings.line, &settings.connection);
+    let again = Again::plan(cluster, &installed, name, typed, clone::seed).await?;
     planning::report(&again.plan, &again.settings, printer);
     if settings.dry_run {
         drop(progress);
@@ -57,7 +55,7 @@ pub async fn run(cluster: &Cluster, settings: Refresh, printer: &Printer) -> Res
             "unchanged": written.unchanged, "deleted": pruned }),
     );
     if let Some(timeout) = settings.wait {
-        let waiting = (timeout, again.settings.again.as_str(), &*again.plan.operated());
+        let waiting = (timeout, &again.settings.again, &*again.plan.operated());
         wait::ready(cluster, name, waiting, &progress).await?;
     }
     if settings.output == Output::Json {
@@ -76,11 +74,8 @@ fn refuse_an_ending_one(again: &Again<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     Err(
-        Failure::new(Exit::Taken, format!("{} is being deleted", again.plan.name())).hint(format!(
-            "understudy clone {} --name {}",
-            again.settings.golden,
-            again.plan.name()
-        )),
+        Failure::new(Exit::Taken, format!("{} is being deleted", again.plan.name()))
+            .hint(again.settings.again.clone_of_it()),
     )
 }
 

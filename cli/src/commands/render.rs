@@ -55,7 +55,7 @@ fn refuse_passwords(carriers: &[String], settings: &Clone) -> Result<(), Failure
                 "{carrier} carries a password that every clone gets anew; keep it in a Secret of the golden"
             ))
         });
-    Err(failure.hint(settings.again.replacen("render", "clone", 1)))
+    Err(failure.hint(settings.again.clone_of_it()))
 }
 
 /// The namespace first, then everything else; what is left out is a comment at the end.

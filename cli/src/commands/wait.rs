@@ -8,6 +8,7 @@ use crate::cluster::Cluster;
 use crate::error::{Exit, Failure};
 use crate::holding::{Standing, standings};
 use crate::progress::Progress;
+use crate::settings::Typed;
 use crate::web::Web;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -23,10 +24,10 @@ const FAILED_FOR: Duration = Duration::from_secs(12);
 pub async fn ready(
     cluster: &Cluster,
     name: &str,
-    (timeout, again, unknown): (Duration, &str, &[String]),
+    (timeout, again, unknown): (Duration, &Typed, &[String]),
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let work = poll(cluster, name, timeout, unknown, progress);
+    let work = poll(cluster, name, (timeout, again, unknown), progress);
     interruptible(name, again, work).await
 }
 
@@ -35,7 +36,7 @@ pub async fn ready(
 pub async fn answers(
     url: &str,
     name: &str,
-    (timeout, again, insist): (Duration, &str, bool),
+    (timeout, again, insist): (Duration, &Typed, bool),
     progress: &Progress,
 ) -> Result<Answering, Failure> {
     let web =
@@ -51,14 +52,17 @@ pub async fn answers(
 
 async fn interruptible<T>(
     name: &str,
-    again: &str,
+    again: &Typed,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
         _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, "stopped waiting")
             .caused_by("everything was applied; the preview goes on without you")
-            .hint(format!("wait again with: {again}; undo with: understudy destroy {name}"))),
+            .hint(format!(
+                "wait again with: {again}; undo with: {}",
+                again.other(&format!("destroy {name}"))
+            ))),
         done = work => done,
     }
 }
@@ -66,8 +70,7 @@ async fn interruptible<T>(
 async fn poll(
     cluster: &Cluster,
     name: &str,
-    timeout: Duration,
-    unknown: &[String],
+    (timeout, again, unknown): (Duration, &Typed, &[String]),
     progress: &Progress,
 ) -> Result<(), Failure> {
     progress.begin("waiting for the workloads", 0);
@@ -99,7 +102,7 @@ async fn poll(
             failed_since = None;
         }
         if started.elapsed() > timeout {
-            return Err(late(name, &missing, timeout));
+            return Err(late(name, &missing, timeout, again));
         }
         sleep(PAUSE).await;
     }
@@ -159,12 +162,12 @@ pub fn branch_failure(name: &str, preview: &Preview, database: &str, why: &str) 
         ))
 }
 
-fn late(name: &str, missing: &[&Standing], timeout: Duration) -> Failure {
+fn late(name: &str, missing: &[&Standing], timeout: Duration, again: &Typed) -> Failure {
     let what = format!("{name} is not ready after {} seconds", timeout.as_secs());
     let failure = missing
         .iter()
         .fold(Failure::new(Exit::NotInTime, what), |failure, standing| {
             failure.caused_by(standing.sentence())
         });
-    failure.hint(format!("understudy describe {name}"))
+    failure.hint(again.other(&format!("describe {name}")))
 }

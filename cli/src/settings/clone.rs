@@ -3,10 +3,13 @@
 mod file;
 mod secrets;
 
-use super::{Clone, Images, PlanOutput, duration, mistaken};
+use super::{
+    Clone, Connection, Images, PlanOutput, Typed, Words, duration, mistaken, typed_output, typed_timeout,
+};
 use crate::args;
 use crate::error::Failure;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 use understudy::clone::{CloneSpec, Seed, Selection, selector};
 use understudy::lifetime::Lifetime;
@@ -32,27 +35,43 @@ impl Mistakes {
 
 impl Clone {
     /// Reads what was typed, and the files it names; every mistake at once.
-    pub fn new(args: args::Clone) -> Result<Self, Failure> {
+    pub fn new(args: args::Clone, connection: &Connection) -> Result<Self, Failure> {
         let mut mistakes = Mistakes::default();
         let timeout = mistakes.parse::<Lifetime>("--timeout", &args.timeout);
-        let mut clone = Clone::wished("clone", args.wishes, mistakes)?;
+        let mut flags = Words::default();
+        flags.flag("--wait", args.wait);
+        flags.flag("--wait-url", args.wait_url);
+        flags.option("--timeout", typed_timeout(&args.timeout));
+        flags.flag("--dry-run", args.dry_run);
+        flags.option("-o", typed_output(args.output, PlanOutput::Table));
+        let mut clone = Clone::wished("clone", args.wishes, (flags, connection), mistakes)?;
         clone.wait = timeout.filter(|_| args.wait || args.wait_url).map(duration);
         clone.wait_url = args.wait_url;
         clone.dry_run = args.dry_run;
         clone.output = args.output;
-        for (flag, given) in [(" --wait", args.wait), (" --wait-url", args.wait_url)] {
-            clone.again.push_str(if given { flag } else { "" });
-        }
         Ok(clone)
     }
 
     /// The same, to be written down instead of made.
-    pub fn rendered(args: args::Wishes) -> Result<Self, Failure> {
-        Clone::wished("render", args, Mistakes::default())
+    pub fn rendered(args: args::Wishes, connection: &Connection) -> Result<Self, Failure> {
+        Clone::wished(
+            "render",
+            args,
+            (Words::default(), connection),
+            Mistakes::default(),
+        )
     }
 
-    fn wished(verb: &str, args: args::Wishes, mut mistakes: Mistakes) -> Result<Self, Failure> {
-        let again = again(verb, &args);
+    fn wished(
+        verb: &str,
+        args: args::Wishes,
+        (flags, connection): (Words, &Connection),
+        mut mistakes: Mistakes,
+    ) -> Result<Self, Failure> {
+        let wishes = wishes(&args);
+        let mut line = Words::default();
+        line.word(verb);
+        let again = Typed::new(line.and(&wishes).and(&flags), wishes, connection);
         let args = match args.spec.clone() {
             Some(path) => file::read(&path)?.under(args),
             None => args,
@@ -152,24 +171,17 @@ impl Clone {
     }
 }
 
-/// The command that goes on where this one stops. Values that may be secrets are left to whoever types it again.
-fn again(verb: &str, args: &args::Wishes) -> String {
-    let mut words = vec![format!("understudy {verb}")];
-    words.extend(args.goldens.clone());
-    let mut option =
-        |flag: &str, value: Option<String>| words.extend(value.map(|value| format!("{flag} {value}")));
-    option("--pr", args.pr.map(|pr| pr.to_string()));
-    option("--name", args.name.clone());
-    option(
-        "--spec",
-        args.spec.as_ref().map(|path| path.display().to_string()),
-    );
-    option(
-        "--from-dir",
-        args.from_dir.as_ref().map(|path| path.display().to_string()),
-    );
-    option("--policy", args.policy.clone());
-    option("--ttl", args.ttl.clone());
+/// What says which clone is meant, as it was typed. Values that may be secrets are left to whoever types it again.
+fn wishes(args: &args::Wishes) -> Words {
+    let mut words = Words::default();
+    args.goldens.iter().for_each(|golden| words.word(golden));
+    let path = |path: &PathBuf| path.display().to_string();
+    words.option("--pr", args.pr.map(|pr| pr.to_string()));
+    words.option("--name", args.name.clone());
+    words.option("--spec", args.spec.as_ref().map(path));
+    words.option("--from-dir", args.from_dir.as_ref().map(path));
+    words.option("--policy", args.policy.clone());
+    words.option("--ttl", args.ttl.clone());
     let secret_free = |text: &String| format!("{}=…", text.split('=').next().unwrap_or_default());
     let lists = [
         ("--image", args.images.clone()),
@@ -179,17 +191,17 @@ fn again(verb: &str, args: &args::Wishes) -> String {
         ("--exclude", args.exclude.clone()),
     ];
     for (flag, values) in lists {
-        values.into_iter().for_each(|value| option(flag, Some(value)));
+        values
+            .into_iter()
+            .for_each(|value| words.option(flag, Some(value)));
     }
-    option(
-        "--changed",
-        (!args.changed.is_empty()).then(|| args.changed.join(",")),
-    );
-    option("--selector", args.selector.clone());
-    option("--commit", args.commit.clone());
-    option("--wait-image", args.wait_image.clone());
-    words.extend(args.resolve.then(|| "--resolve".to_owned()));
-    words.join(" ")
+    let changed = args.changed.join(",");
+    words.option("--changed", Some(changed).filter(|changed| !changed.is_empty()));
+    words.option("--selector", args.selector.clone());
+    words.option("--commit", args.commit.clone());
+    words.option("--wait-image", args.wait_image.clone());
+    words.flag("--resolve", args.resolve);
+    words
 }
 
 #[cfg(test)]
@@ -199,8 +211,9 @@ mod tests {
     use clap::Parser;
 
     fn clone(line: &str) -> Result<Clone, Failure> {
-        match args::Cli::try_parse_from(line.split(' ')).unwrap().verb {
-            args::Verb::Clone(args) => Clone::new(args),
+        let cli = args::Cli::try_parse_from(line.split(' ')).unwrap();
+        match cli.verb {
+            args::Verb::Clone(args) => Clone::new(args, &Connection::new(&cli.global)),
             other => panic!("{other:?}"),
         }
     }
@@ -223,9 +236,29 @@ mod tests {
 
     #[test]
     fn the_name_follows_the_slug_law_and_the_command_can_be_typed_again() {
-        let line = "understudy clone shop --pr 7 --ttl 2h --image web=nginx:1 --wait";
-        let settings = clone(line).unwrap();
+        for line in [
+            "understudy clone shop --pr 7 --ttl 2h --image web=nginx:1 --wait",
+            "understudy clone shop pay --name x --policy p --changed web,api --wait-url --timeout 3m -o json --context staging",
+            "understudy clone shop --pr 7 --dry-run -o wide --kubeconfig /k/staging.yaml --context staging",
+        ] {
+            assert_eq!(clone(line).unwrap().again.to_string(), line);
+        }
+        let settings = clone("understudy clone shop --pr 7").unwrap();
         assert_eq!(settings.spec.name, "shop-pr-7");
-        assert_eq!(settings.again, line);
+    }
+
+    #[test]
+    fn a_command_that_is_hinted_at_means_the_same_clone_in_the_same_cluster() {
+        let line = "understudy clone shop pay --pr 7 --policy p --exclude Deployment/w* --set-env web:TOKEN=hunter2 --wait --context staging";
+        let again = clone(line).unwrap().again;
+        let wishes = "shop pay --pr 7 --policy p --set-env web:TOKEN=… --exclude 'Deployment/w*'";
+        assert_eq!(
+            again.dry_run(),
+            format!("understudy clone {wishes} --dry-run --context staging")
+        );
+        assert_eq!(
+            again.other("destroy shop-pr-7"),
+            "understudy destroy shop-pr-7 --context staging"
+        );
     }
 }

@@ -81,3 +81,27 @@ async fn wide_names_every_object_and_the_table_says_so_where_it_does_not() {
         assert!(listed.contains(&id), "{id} is missing: {}", wide.stdout);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hint_of_several_refusals_repeats_the_whole_command() {
+    policy("strict", |policy| {
+        policy["spec"]["secrets"] = json!({});
+        policy["spec"]["databases"] = json!([]);
+    })
+    .await;
+    let ran = developer(&[
+        "clone",
+        "shop",
+        "--pr",
+        "310",
+        "--policy",
+        "strict",
+        "--exclude",
+        "CronJob/n*",
+        "--wait",
+    ])
+    .await;
+    assert_eq!(ran.code, 5, "{ran:?}");
+    let hint = "hint: understudy clone shop --pr 310 --policy strict --exclude 'CronJob/n*' --dry-run shows every verdict";
+    assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+}

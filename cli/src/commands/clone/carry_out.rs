@@ -55,11 +55,8 @@ pub async fn run(
         },
     };
     Err(if begun.get() {
-        let undo = format!(
-            "go on with: {}; undo with: understudy destroy {}",
-            settings.again,
-            plan.name()
-        );
+        let undo = settings.again.other(&format!("destroy {}", plan.name()));
+        let undo = format!("go on with: {}; undo with: {undo}", settings.again);
         let hint = stopped
             .hint
             .clone()

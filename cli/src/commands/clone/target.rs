@@ -31,10 +31,7 @@ pub fn check(existing: Option<Namespace>, settings: &Clone) -> Result<Target, Fa
         );
     };
     if preview.deleting {
-        return Err(taken("it is being deleted".to_owned()).hint(format!(
-            "kubectl wait --for=delete namespace/{name} --timeout=5m, then {}",
-            settings.again
-        )));
+        return Err(taken("it is being deleted".to_owned()).hint(once_gone(settings)));
     }
     let pr = namespace
         .metadata
@@ -54,8 +51,9 @@ pub fn check(existing: Option<Namespace>, settings: &Clone) -> Result<Target, Fa
             preview.policy
         ))
         .hint(format!(
-            "add --policy {}, or end it with understudy destroy {name}",
-            preview.policy
+            "add --policy {}, or end it with {}",
+            preview.policy,
+            settings.again.other(&format!("destroy {name}"))
         )));
     }
     match preview.lease {
@@ -63,7 +61,8 @@ pub fn check(existing: Option<Namespace>, settings: &Clone) -> Result<Target, Fa
             Failure::new(Exit::NotInstalled, format!("{name} is there, but has no lease"))
                 .caused_by("it was made while Understudy's webhook did not see it")
                 .hint(format!(
-                    "kubectl delete namespace {name}, then {}",
+                    "{}, then {}",
+                    settings.again.kubectl(&format!("delete namespace {name}")),
                     settings.again
                 )),
         ),
@@ -71,10 +70,7 @@ pub fn check(existing: Option<Namespace>, settings: &Clone) -> Result<Target, Fa
             "its lease ended at {}; it is being destroyed",
             lease.expires_at
         ))
-        .hint(format!(
-            "kubectl wait --for=delete namespace/{name} --timeout=5m, then {}",
-            settings.again
-        ))),
+        .hint(once_gone(settings))),
         Some(_) => {
             of_this_age(&namespace)?;
             Ok(Target::Ours(Box::new(namespace)))
@@ -82,10 +78,16 @@ pub fn check(existing: Option<Namespace>, settings: &Clone) -> Result<Target, Fa
     }
 }
 
+fn once_gone(settings: &Clone) -> String {
+    let wait = format!("wait --for=delete namespace/{} --timeout=5m", settings.spec.name);
+    format!("{}, then {}", settings.again.kubectl(&wait), settings.again)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::args::{Cli, Verb};
+    use crate::settings::Connection;
     use clap::Parser;
     use serde_json::json;
 
@@ -94,7 +96,7 @@ mod tests {
             .unwrap()
             .verb
         {
-            Verb::Clone(args) => Clone::new(args).unwrap(),
+            Verb::Clone(args) => Clone::new(args, &Connection::default()).unwrap(),
             _ => unreachable!(),
         }
     }

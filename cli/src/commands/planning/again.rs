@@ -3,7 +3,7 @@
 use super::{Read, read, refusals};
 use crate::cluster::{Cluster, Existing, Installed, MANAGER};
 use crate::error::{Exit, Failure};
-use crate::settings::{Clone, Images, PlanOutput};
+use crate::settings::{Clone, Connection, Images, PlanOutput, Typed, Words};
 use k8s_openapi::api::core::v1::Namespace;
 use understudy::clone::{CloneSpec, Lineage, Plan, Seed, Selection, Snapshot, kept, selector};
 use understudy::keys;
@@ -26,17 +26,17 @@ pub struct Again<'i> {
 }
 
 impl<'i> Again<'i> {
-    /// Reads the clone `name` and its golden; `verb` is what it is read for.
+    /// Reads the clone `name` and its golden, for what was typed.
     pub async fn plan(
         cluster: &Cluster,
         installed: &'i Installed,
         name: &str,
-        verb: &str,
+        typed: (&Words, &Connection),
         fresh: impl FnOnce() -> Seed,
     ) -> Result<Self, Failure> {
         let existing = cluster.preview(name).await?;
         let lineage = lineage(&existing)?;
-        let mut settings = settings(&existing, &lineage, verb)?;
+        let mut settings = settings(&existing, &lineage, typed)?;
         let (live, _) = cluster
             .snapshot(existing.namespace.clone(), installed, &[])
             .await?;
@@ -95,7 +95,11 @@ fn lineage(existing: &Existing) -> Result<Lineage, Failure> {
     }
 }
 
-fn settings(existing: &Existing, lineage: &Lineage, verb: &str) -> Result<Clone, Failure> {
+fn settings(
+    existing: &Existing,
+    lineage: &Lineage,
+    (line, connection): (&Words, &Connection),
+) -> Result<Clone, Failure> {
     let preview = &existing.preview;
     let unread = |what: &str| {
         Failure::new(
@@ -136,6 +140,25 @@ fn settings(existing: &Existing, lineage: &Lineage, verb: &str) -> Result<Clone,
         wait: None,
         dry_run: false,
         output: PlanOutput::Table,
-        again: format!("understudy {verb} {}", preview.name),
+        again: Typed::new(line.clone(), wishes(existing, lineage), connection),
     })
+}
+
+/// What made the clone, as its lineage tells it: without the images, variables and Secrets that are its own.
+fn wishes(existing: &Existing, lineage: &Lineage) -> Words {
+    let preview = &existing.preview;
+    let mut words = Words::default();
+    words.word(preview.parent.as_ref().unwrap_or(&lineage.golden));
+    lineage.others.iter().for_each(|other| words.word(other));
+    words.option("--name", Some(preview.name.clone()));
+    words.option("--policy", Some(preview.policy.clone()));
+    for (flag, patterns) in [("--only", &lineage.only), ("--exclude", &lineage.exclude)] {
+        patterns
+            .iter()
+            .for_each(|pattern| words.option(flag, Some(pattern.clone())));
+    }
+    for (flag, texts) in [("--changed", &lineage.changed), ("--selector", &lineage.selector)] {
+        words.option(flag, (!texts.is_empty()).then(|| texts.join(",")));
+    }
+    words
 }
