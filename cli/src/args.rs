@@ -272,11 +272,11 @@ pub struct Clone {
     /// What it is to be.
     #[command(flatten)]
     pub wishes: Wishes,
-    /// Wait until every workload is ready and the preview's URL answers, and say what holds it back; a URL whose name is not
-    /// known on this machine is not waited for
+    /// Wait until every workload is ready, every Job done and the preview's URL answers, and say what holds it back; a URL
+    /// whose name is not known on this machine, or that sends people to another host, is not waited for
     #[arg(long)]
     pub wait: bool,
-    /// Like --wait, and wait until the URL's name is known, too
+    /// Like --wait, and wait for the URL in either case
     #[arg(long)]
     pub wait_url: bool,
     /// How long --wait and --wait-url wait

@@ -2,6 +2,7 @@
 
 mod access;
 mod apply;
+mod attached;
 mod connect;
 mod failure;
 mod inspect;

@@ -10,7 +10,7 @@ pub(super) mod source;
 pub(super) mod target;
 
 use super::planning;
-use super::wait::{self, Answering};
+use super::wait::{self, Answering, Page};
 use crate::cluster::{Cluster, Resources};
 use crate::error::{Exit, Failure};
 use crate::printer::Printer;
@@ -20,7 +20,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use target::Target;
-use understudy::clone::{Plan, Seed};
+use understudy::clone::{Plan, Seed, Wave, kind_of};
 
 /// What a clone will be, before anything of it is written.
 struct Prepared {
@@ -145,12 +145,19 @@ async fn wait_for(
     let Some(url) = url else {
         return Ok(());
     };
+    let has = |is: fn(&str) -> bool| plan.wave(Wave::Routes).any(|route| is(kind_of(route)));
+    let page = Page {
+        name,
+        url,
+        hosts: &plan.hosts,
+        is_golden: &|host| plan.is_golden_host(host),
+        has_ingresses: has(|kind| kind == "Ingress"),
+        has_routes: has(|kind| kind == "HTTPRoute"),
+    };
     let left = timeout.saturating_sub(started.elapsed());
     let waiting = (left, &settings.again, settings.wait_url);
-    if wait::answers(url, name, waiting, progress).await? == Answering::Unknown {
-        printer.warn(&format!(
-            "whether {url} answers is not known: its name does not resolve here"
-        ));
+    if let Answering::Unknown(why) = wait::answers(cluster, page, waiting, progress).await? {
+        printer.warn(&format!("whether {url} answers is not known: {why}"));
     }
     Ok(())
 }

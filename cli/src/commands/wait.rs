@@ -2,7 +2,7 @@
 
 mod url;
 
-pub use url::Answering;
+pub use url::{Answering, Page};
 
 use crate::cluster::Cluster;
 use crate::error::{Exit, Failure};
@@ -31,14 +31,15 @@ pub async fn ready(
     interruptible(name, again, work).await
 }
 
-/// Waits until the URL of `name` answers. Where its name is not known here, that is said and nothing is waited for, unless
-/// somebody insists.
+/// Waits until the URL of a preview answers. Where that cannot be told from here, it is said and nothing is waited for,
+/// unless somebody insists.
 pub async fn answers(
-    url: &str,
-    name: &str,
+    cluster: &Cluster,
+    page: Page<'_>,
     (timeout, again, insist): (Duration, &Typed, bool),
     progress: &Progress,
 ) -> Result<Answering, Failure> {
+    let url = page.url;
     let web =
         Web::new().map_err(|why| Failure::new(Exit::Failed, format!("cannot ask {url}")).caused_by(why))?;
     let patience = url::Patience {
@@ -46,8 +47,12 @@ pub async fn answers(
         pause: PAUSE,
         insist,
     };
-    let work = url::poll(&web, url, name, patience, progress);
-    interruptible(name, again, work).await
+    let unserved = async || match page.has_routes {
+        true => cluster.unserved(page.name).await,
+        false => None,
+    };
+    let work = url::poll(&web, &page, unserved, patience, progress);
+    interruptible(page.name, again, work).await
 }
 
 async fn interruptible<T>(

@@ -4,7 +4,7 @@ mod items;
 
 use super::credentials::Credentials;
 use super::golden::{GoldenData, database_behind};
-use super::hosts::HostMap;
+use super::hosts::{GoldenHosts, HostMap};
 use super::kinds::is_never_made;
 use super::lineage::Lineage;
 use super::mistake::Mistake;
@@ -52,6 +52,7 @@ pub struct Plan {
     pub hosts: Vec<String>,
     /// When its lease will end, counted from the time of planning.
     pub expires_at: Timestamp,
+    golden_hosts: GoldenHosts,
 }
 
 impl Plan {
@@ -76,9 +77,15 @@ impl Plan {
     pub fn operated(&self) -> Vec<String> {
         let made = self.items.iter().filter(|item| {
             let object = item.made.as_ref().map(|(_, object)| object.as_ref());
-            object.is_some_and(|made| is_vendors_group(group_of(made)) && pod_templates(made).next().is_some())
+            object
+                .is_some_and(|made| is_vendors_group(group_of(made)) && pod_templates(made).next().is_some())
         });
         made.map(Item::id).collect()
+    }
+
+    /// Whether the golden is reached by `host`, in lower case.
+    pub fn is_golden_host(&self, host: &str) -> bool {
+        self.golden_hosts.above(host).is_some()
     }
 
     /// The Gateways whose listeners decide by which scheme the main host is reached.
@@ -196,6 +203,7 @@ pub fn plan(
             .filter(|kind| !is_never_made(&kind.kind))
             .cloned()
             .collect(),
+        golden_hosts: hosts.texts().golden,
         hosts: hosts.made.clone(),
         expires_at: lease.expires_at,
     })

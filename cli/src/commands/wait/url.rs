@@ -2,7 +2,7 @@
 
 use crate::error::{Exit, Failure};
 use crate::progress::Progress;
-use crate::web::{AGENT, Unreached, Web, spread};
+use crate::web::{AGENT, Answer, Unreached, Web, spread};
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::Empty;
 use serde_json::json;
@@ -13,13 +13,51 @@ use tokio::time::{Instant, sleep, timeout};
 /// How long a resolver may take.
 const RESOLVED: Duration = Duration::from_secs(4);
 
+/// How often one answer may lead to the next, as browsers have it.
+const HOPS: usize = 20;
+
+/// The page that is waited for.
+pub struct Page<'p> {
+    /// The preview.
+    pub name: &'p str,
+    /// Where it is reached.
+    pub url: &'p str,
+    /// The preview's hosts.
+    pub hosts: &'p [String],
+    /// Whether a host is the golden's.
+    pub is_golden: &'p dyn Fn(&str) -> bool,
+    /// Whether it has Ingresses.
+    pub has_ingresses: bool,
+    /// Whether it has routes of the Gateway API.
+    pub has_routes: bool,
+}
+
+impl Page<'_> {
+    /// Whether `host` is the preview's.
+    fn owns(&self, host: &str) -> bool {
+        let first = self.url.parse::<Uri>().ok();
+        let first = first.as_ref().and_then(Uri::host);
+        let mut own = self.hosts.iter().map(String::as_str).chain(first);
+        own.any(|own| own.eq_ignore_ascii_case(host))
+    }
+
+    /// Kinds of its routes, as kubectl takes them.
+    fn kinds(&self) -> &'static str {
+        match (self.has_ingresses, self.has_routes) {
+            (true, true) => "ingress,httproutes",
+            (false, true) => "httproutes",
+            _ => "ingress",
+        }
+    }
+}
+
 /// What came of waiting for a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answering {
     /// It answers.
     Yes,
-    /// This machine does not know its name, and so cannot tell.
-    Unknown,
+    /// It cannot be told from here, for this reason.
+    Unknown(String),
 }
 
 /// What holds a URL back.
@@ -29,6 +67,12 @@ enum Holdup {
     Unreached(Unreached),
     /// The answer is not the program's.
     Status(StatusCode),
+    /// Whoever follows it ends at this host, which is neither the preview's nor the golden's.
+    Elsewhere(String),
+    /// Whoever follows it ends in the golden, at this host.
+    Golden(String),
+    /// Whoever follows it ends nowhere.
+    Circle,
 }
 
 impl Holdup {
@@ -42,21 +86,39 @@ impl Holdup {
                 "it answers 503: the route leads to no Pod that is ready".to_owned()
             }
             Holdup::Status(status) => format!("it answers {}", status.as_u16()),
+            Holdup::Elsewhere(host) => format!("it redirects to {host}, which is no host of the preview"),
+            Holdup::Golden(host) => {
+                format!(
+                    "it redirects to {host}, a host of the golden: something in the preview still carries that"
+                )
+            }
+            Holdup::Circle => format!("it redirects more than {HOPS} times"),
         }
     }
 
+    /// Whether waiting cannot tell: a name that is unknown here is mostly known elsewhere, or nowhere by design, and what asks
+    /// people in somewhere else does so for good.
+    fn cannot_tell(&self) -> bool {
+        matches!(
+            self,
+            Holdup::Unreached(Unreached::Unresolved) | Holdup::Elsewhere(_)
+        )
+    }
+
     /// The command to type next.
-    fn hint(&self, namespace: &str) -> String {
-        let routes = format!("kubectl get ingress,service,endpointslices --namespace {namespace}");
+    fn hint(&self, page: &Page<'_>) -> String {
+        let (kinds, namespace) = (page.kinds(), page.name);
         match self {
             Holdup::Unreached(Unreached::Unresolved) => {
-                "make the name known: a DNS record for *.DOMAIN that leads to the ingress controller"
-                    .to_owned()
+                "make the name known: a DNS record for *.DOMAIN that leads to what serves it".to_owned()
             }
             Holdup::Unreached(Unreached::Certificate(_)) => format!(
-                "kubectl get ingress,secrets --namespace {namespace}; SSL_CERT_FILE names authorities of your own"
+                "kubectl get {kinds},secrets --namespace {namespace}; SSL_CERT_FILE names authorities of your own"
             ),
-            _ => routes,
+            Holdup::Golden(host) => format!(
+                "understudy verify {namespace} says what carries {host}; give it another value with --set-env"
+            ),
+            _ => format!("kubectl get {kinds},service,endpointslices --namespace {namespace}"),
         }
     }
 }
@@ -72,11 +134,11 @@ pub(super) struct Patience {
     pub insist: bool,
 }
 
-/// Asks `url` of the preview `name` until it answers; less and less often.
+/// Asks for `page` until it answers; less and less often. `unserved` is what a Gateway has against it.
 pub(super) async fn poll(
     web: &Web,
-    url: &str,
-    name: &str,
+    page: &Page<'_>,
+    unserved: impl AsyncFn() -> Option<String>,
     patience: Patience,
     progress: &Progress,
 ) -> Result<Answering, Failure> {
@@ -85,18 +147,30 @@ pub(super) async fn poll(
         pause,
         insist,
     } = patience;
+    let url = page.url;
     progress.begin(&format!("waiting for {url}"), 0);
     let started = Instant::now();
     let (mut said, mut next) = (String::new(), pause);
     loop {
-        let Err(holdup) = look(web, url).await else {
-            progress.done(
-                &format!("{url} answers after {:.0?}", started.elapsed()),
-                json!({ "event": "url", "url": url, "answers": true }),
-            );
-            return Ok(Answering::Yes);
+        let holdup = match look(web, page).await {
+            Ok(status) => {
+                let login = if status.is_success() {
+                    ""
+                } else {
+                    " and asks for a login"
+                };
+                progress.done(
+                    &format!("{url} answers after {:.0?}{login}", started.elapsed()),
+                    json!({ "event": "url", "url": url, "answers": true, "status": status.as_u16() }),
+                );
+                return Ok(Answering::Yes);
+            }
+            Err(holdup) => holdup,
         };
-        let why = holdup.sentence();
+        let mut why = holdup.sentence();
+        if let Some(unserved) = unserved().await {
+            why = format!("{why}; {unserved}");
+        }
         if said != why {
             progress.note(
                 &format!("{url}: {why}"),
@@ -104,25 +178,58 @@ pub(super) async fn poll(
             );
             said.clone_from(&why);
         }
-        // A name that is unknown here is mostly known elsewhere, or nowhere by design: in either case waiting is in vain.
-        if holdup == Holdup::Unreached(Unreached::Unresolved) && !insist {
-            return Ok(Answering::Unknown);
+        if holdup.cannot_tell() && !insist {
+            return Ok(Answering::Unknown(why));
         }
         if started.elapsed() + next > timeout {
             let what = format!("{url} does not answer after {} seconds", timeout.as_secs());
             return Err(Failure::new(Exit::NotInTime, what)
                 .caused_by(format!("its workloads are ready, but {why}"))
-                .hint(holdup.hint(name)));
+                .hint(holdup.hint(page)));
         }
         sleep(spread(next)).await;
         next = (next * 2).min(pause * 8);
     }
 }
 
-/// A page, a way to another one, and a question who is there are all answers of the program.
-async fn look(web: &Web, url: &str) -> Result<(), Holdup> {
+/// A page, and a question who is there, are answers of the program; a way to another page counts by where it ends.
+async fn look(web: &Web, page: &Page<'_>) -> Result<StatusCode, Holdup> {
     let broken = || Holdup::Unreached(Unreached::Broken("it is no address".to_owned()));
-    let address: Uri = url.parse().map_err(|_| broken())?;
+    let mut address: Uri = format!("{}/", page.url.trim_end_matches('/'))
+        .parse()
+        .map_err(|_| broken())?;
+    for _ in 0..=HOPS {
+        let answer = ask(web, &address).await?;
+        let status = answer.status;
+        let asks_who = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if status.is_success() || asks_who {
+            return Ok(status);
+        }
+        let location = answer
+            .headers
+            .get(header::LOCATION)
+            .and_then(|to| to.to_str().ok());
+        let Some(location) = location.filter(|_| status.is_redirection()) else {
+            return Err(Holdup::Status(status));
+        };
+        address = resolve(&address, location).ok_or(Holdup::Status(status))?;
+        let host = address
+            .host()
+            .unwrap_or_default()
+            .trim_end_matches('.')
+            .to_ascii_lowercase();
+        if !page.owns(&host) {
+            return Err(match (page.is_golden)(&host) {
+                true => Holdup::Golden(host),
+                false => Holdup::Elsewhere(host),
+            });
+        }
+    }
+    Err(Holdup::Circle)
+}
+
+async fn ask(web: &Web, address: &Uri) -> Result<Answer, Holdup> {
+    let broken = || Holdup::Unreached(Unreached::Broken("it is no address".to_owned()));
     let authority = address.authority().ok_or_else(broken)?;
     // Off every network a resolver is silent for longer than anybody waits: that, too, is a name that is not known here.
     let host = authority.host().trim_matches(['[', ']']);
@@ -130,19 +237,32 @@ async fn look(web: &Web, url: &str) -> Result<(), Holdup> {
     if !matches!(found, Ok(Ok(_))) {
         return Err(Holdup::Unreached(Unreached::Unresolved));
     }
-    let request = Request::get(format!("{}/", url.trim_end_matches('/')))
+    let request = Request::get(address.clone())
         .header(header::HOST, authority.as_str())
         .header(header::USER_AGENT, AGENT)
         .body(Empty::new())
         .map_err(|_| broken())?;
-    let answer = web.ask(request).await.map_err(Holdup::Unreached)?;
-    let status = answer.status;
-    let asks_who = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    if status.is_success() || status.is_redirection() || asks_who {
-        Ok(())
-    } else {
-        Err(Holdup::Status(status))
-    }
+    web.ask(request).await.map_err(Holdup::Unreached)
+}
+
+/// Where `location` leads from `base`. Source: RFC 9110, 10.2.2, and RFC 3986, 5.2; `..` in a path is the server's business.
+fn resolve(base: &Uri, location: &str) -> Option<Uri> {
+    let location = location.split('#').next().unwrap_or_default();
+    let (scheme, authority) = (base.scheme_str()?, base.authority()?);
+    let path = base.path();
+    let folder = &path[..path.rfind('/').map_or(0, |at| at + 1)];
+    let whole = match location {
+        whole if whole.contains("://") && !whole.starts_with(['/', '?']) => whole.to_owned(),
+        other_host if other_host.starts_with("//") => format!("{scheme}:{other_host}"),
+        absolute if absolute.starts_with('/') => format!("{scheme}://{authority}{absolute}"),
+        query if query.is_empty() || query.starts_with('?') => {
+            format!("{scheme}://{authority}{path}{query}")
+        }
+        relative => format!("{scheme}://{authority}{folder}{relative}"),
+    };
+    let address: Uri = whole.parse().ok()?;
+    let known = matches!(address.scheme_str(), Some("http" | "https"));
+    address.host().is_some().then_some(address).filter(|_| known)
 }
 
 #[cfg(test)]
@@ -159,7 +279,25 @@ mod tests {
             pause: Duration::from_millis(5),
             insist,
         };
-        poll(&Web::new().unwrap(), url, "shop-pr-7", patience, &progress).await
+        let page = Page {
+            name: "shop-pr-7",
+            url,
+            hosts: &["localhost".to_owned()],
+            is_golden: &|host| host == "shop.example.com",
+            has_ingresses: false,
+            has_routes: true,
+        };
+        let unserved = async || Some("Gateway public does not accept it".to_owned());
+        poll(&Web::new().unwrap(), &page, unserved, patience, &progress).await
+    }
+
+    /// A server that answers `/` with a redirect to `location`, and everything else well.
+    async fn redirecting(location: impl Fn(&str) -> String + Send + Sync + 'static) -> StandIn {
+        StandIn::start(move |asked: &Asked, _| match asked.path.as_str() {
+            "/" => Said::new(302).header("location", &location(&asked.host())),
+            _ => Said::new(200),
+        })
+        .await
     }
 
     #[tokio::test]
@@ -168,11 +306,55 @@ mod tests {
         let url = format!("http://{}", server.authority());
         assert_eq!(waited(&url, 20, false).await, Ok(Answering::Yes));
         assert_eq!(server.asked().len(), 3);
-        for status in [302, 401] {
+        for status in [401, 403] {
             let server = StandIn::start(move |_: &Asked, _| Said::new(status)).await;
             let url = format!("http://{}", server.authority());
             assert_eq!(waited(&url, 20, false).await, Ok(Answering::Yes), "{status}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_followed_within_the_previews_own_hosts_and_counts_where_it_ends() {
+        let within: [fn(&str) -> String; 3] = [
+            |_| "/login?from=%2F#top".to_owned(),
+            |_| "login".to_owned(),
+            // Another host of the preview, on the same port.
+            |host| format!("http://localhost:{}/login", host.rsplit(':').next().unwrap()),
+        ];
+        for location in within {
+            let server = redirecting(location).await;
+            let url = format!("http://{}", server.authority());
+            assert_eq!(waited(&url, 20, false).await, Ok(Answering::Yes));
+            assert_eq!(server.asked().last().unwrap().path, "/login");
+        }
+        let server = redirecting(|_| "/".to_owned()).await;
+        let failure = waited(&format!("http://{}", server.authority()), 0, false)
+            .await
+            .unwrap_err();
+        assert!(
+            failure.causes[0].contains("it redirects more than"),
+            "{failure:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_redirect_to_the_golden_is_no_answer_and_one_to_a_third_host_cannot_be_told() {
+        let server = redirecting(|_| "https://shop.example.com/".to_owned()).await;
+        let url = format!("http://{}", server.authority());
+        let failure = waited(&url, 0, false).await.unwrap_err();
+        assert!(
+            failure.causes[0].contains("it redirects to shop.example.com, a host of the golden"),
+            "{failure:?}"
+        );
+        assert!(failure.hint.unwrap().starts_with("understudy verify shop-pr-7 "));
+        let server = redirecting(|_| "https://login.example.net/".to_owned()).await;
+        let url = format!("http://{}", server.authority());
+        let answering = waited(&url, 20, false).await;
+        assert!(
+            matches!(&answering, Ok(Answering::Unknown(why)) if why.contains("login.example.net")),
+            "{answering:?}"
+        );
+        assert!(waited(&url, 0, true).await.is_err());
     }
 
     #[tokio::test]
@@ -186,7 +368,14 @@ mod tests {
             failure.causes[0].contains("503: the route leads to no Pod"),
             "{failure:?}"
         );
-        assert!(failure.hint.unwrap().contains("--namespace shop-pr-7"));
+        assert!(
+            failure.causes[0].ends_with("; Gateway public does not accept it"),
+            "{failure:?}"
+        );
+        assert_eq!(
+            failure.hint.unwrap(),
+            "kubectl get httproutes,service,endpointslices --namespace shop-pr-7"
+        );
         // It speaks no TLS.
         let failure = waited(&format!("https://{}", server.authority()), 0, false)
             .await
@@ -204,7 +393,8 @@ mod tests {
     async fn a_name_that_is_unknown_here_is_waited_for_only_on_request() {
         // Reserved never to be known: RFC 6761, 6.4.
         let url = "https://shop-pr-7.understudy.invalid";
-        assert_eq!(waited(url, 20, false).await, Ok(Answering::Unknown));
+        let unknown = waited(url, 20, false).await;
+        assert!(matches!(unknown, Ok(Answering::Unknown(_))), "{unknown:?}");
         let failure = waited(url, 0, true).await.unwrap_err();
         assert!(
             failure.causes[0].contains("its name does not resolve"),
