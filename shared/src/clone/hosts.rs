@@ -114,8 +114,10 @@ impl TextHosts {
 /// The hosts under which a golden is reached from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct GoldenHosts {
-    /// In lower case; a wildcard begins with `*.`.
+    /// In lower case.
     hosts: BTreeSet<String>,
+    /// What stands after `*.`, in lower case.
+    parents: BTreeSet<String>,
     /// Where hosts of previews are, which may be below one of the golden's.
     previews: String,
 }
@@ -126,32 +128,43 @@ impl GoldenHosts {
         let asked = routes.flat_map(hosts_of).map(|asked| asked.host);
         let certified = snapshot.of("Ingress").flat_map(certified);
         let announced = snapshot.objects.iter().flat_map(announced);
-        let hosts = asked.chain(certified).chain(announced);
-        GoldenHosts {
-            hosts: hosts.filter(|host| !host.is_empty()).collect(),
+        let mut golden = GoldenHosts {
             previews: domain.to_owned(),
+            ..GoldenHosts::default()
+        };
+        asked
+            .chain(certified)
+            .chain(announced)
+            .for_each(|host| golden.add(&host));
+        golden
+    }
+
+    fn add(&mut self, host: &str) {
+        match host.strip_prefix("*.") {
+            Some(parent) => drop(self.parents.insert(parent.to_owned())),
+            None if host.is_empty() => {}
+            None => drop(self.hosts.insert(host.to_owned())),
         }
     }
 
     /// The golden's host that `name`, in lower case, is or belongs to: `www.shop.example.com` and `.shop.example.com` belong to
     /// `shop.example.com`. A host of two labels is a whole domain, below which anybody's hosts stand: only its `www` counts.
-    pub(super) fn above(&self, name: &str) -> Option<&str> {
+    pub(super) fn above(&self, name: &str) -> Option<String> {
         if !name.contains('.') || self.is_a_previews(name) {
             return None;
         }
-        if let Some(host) = self.hosts.get(name) {
-            return Some(host);
+        if self.hosts.contains(name) {
+            return Some(name.to_owned());
         }
         let mut dots = name.match_indices('.').map(|(at, _)| at);
-        let found = dots.find_map(|at| {
+        dots.find_map(|at| {
             let (first, parent) = (&name[..at], &name[at + 1..]);
             let is_domain = parent.matches('.').count() < 2;
-            let itself = self.hosts.get(parent);
-            itself
-                .filter(|_| !is_domain || matches!(first, "" | "www"))
-                .or_else(|| self.hosts.get(&format!("*.{parent}")))
-        });
-        found.map(String::as_str)
+            if self.hosts.contains(parent) && (!is_domain || matches!(first, "" | "www")) {
+                return Some(parent.to_owned());
+            }
+            self.parents.contains(parent).then(|| format!("*.{parent}"))
+        })
     }
 
     fn is_a_previews(&self, name: &str) -> bool {
@@ -287,10 +300,12 @@ mod tests {
     use super::*;
 
     fn golden(hosts: &[&str]) -> GoldenHosts {
-        GoldenHosts {
-            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+        let mut golden = GoldenHosts {
             previews: "preview.example.com".to_owned(),
-        }
+            ..GoldenHosts::default()
+        };
+        hosts.iter().for_each(|host| golden.add(host));
+        golden
     }
 
     #[test]
@@ -310,7 +325,7 @@ mod tests {
             (".tenants.example.org", Some("*.tenants.example.org")),
             ("tenants.example.org", None),
         ] {
-            assert_eq!(golden.above(name), host, "{name}");
+            assert_eq!(golden.above(name).as_deref(), host, "{name}");
         }
     }
 
@@ -318,6 +333,9 @@ mod tests {
     fn a_host_of_previews_is_none_of_the_goldens() {
         let golden = golden(&["preview.example.com", "*.example.com"]);
         assert_eq!(golden.above("shop-pr-7.preview.example.com"), None);
-        assert_eq!(golden.above("xpreview.example.com"), Some("*.example.com"));
+        assert_eq!(
+            golden.above("xpreview.example.com").as_deref(),
+            Some("*.example.com")
+        );
     }
 }

@@ -203,7 +203,7 @@ impl References {
             Token::Outside(host) => found.outside.push(Outside {
                 path: place(part),
                 name: part.to_owned(),
-                host: (*host).to_owned(),
+                host: host.clone(),
             }),
             Token::Other | Token::Reference(_) => {}
         });
@@ -214,7 +214,7 @@ impl References {
     }
 
     /// `text` with its references rewritten, where there are any; `see` is told what each part of it is.
-    fn text<'r>(&'r self, text: &str, mut see: impl FnMut(&str, &Token<'r>)) -> Option<String> {
+    fn text(&self, text: &str, mut see: impl FnMut(&str, &Token)) -> Option<String> {
         let mut out = String::with_capacity(text.len());
         let (mut changed, mut rest, mut after_namespace) = (false, text, false);
         while !rest.is_empty() {
@@ -237,7 +237,7 @@ impl References {
         changed.then_some(out)
     }
 
-    fn token(&self, token: &str, assigned: bool) -> Token<'_> {
+    fn token(&self, token: &str, assigned: bool) -> Token {
         let bare = token.trim_end_matches('.');
         let dots = &token[bare.len()..];
         let lower = bare.to_ascii_lowercase();
@@ -278,13 +278,13 @@ impl References {
     }
 }
 
-enum Token<'r> {
+enum Token {
     Other,
     Reference(String),
     Doubtful,
     Shared,
     /// It belongs to this host of the golden.
-    Outside(&'r str),
+    Outside(String),
 }
 
 /// Where `part` of `text` stands.
