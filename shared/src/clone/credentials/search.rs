@@ -273,6 +273,9 @@ impl<'a> Search<'a> {
 
     /// What is known of `password`, which opens a server behind `service`, where the server's own could not be read.
     fn behind(&mut self, service: &str, password: &str) {
+        if self.unread.is_empty() {
+            return;
+        }
         let mut services = self.snapshot.of("Service");
         let Some(service) = services.find(|object| name_of(object) == service) else {
             return;
