@@ -96,13 +96,15 @@ impl Holdup {
         }
     }
 
-    /// Whether waiting cannot tell: a name that is unknown here is mostly known elsewhere, or nowhere by design, and what asks
-    /// people in somewhere else does so for good.
-    fn cannot_tell(&self) -> bool {
-        matches!(
-            self,
-            Holdup::Unreached(Unreached::Unresolved) | Holdup::Elsewhere(_)
-        )
+    /// After how many pauses it is settled that waiting cannot tell, if it ever is. A name that is unknown here is mostly known
+    /// elsewhere, or nowhere by design. What asks people in somewhere else does so for good, unless it is what answers in place
+    /// of a route that is not there yet.
+    fn settled_after(&self) -> Option<u32> {
+        match self {
+            Holdup::Unreached(Unreached::Unresolved) => Some(0),
+            Holdup::Elsewhere(_) => Some(12),
+            _ => None,
+        }
     }
 
     /// The command to type next.
@@ -150,7 +152,7 @@ pub(super) async fn poll(
     let url = page.url;
     progress.begin(&format!("waiting for {url}"), 0);
     let started = Instant::now();
-    let (mut said, mut next) = (String::new(), pause);
+    let (mut said, mut since, mut next) = (String::new(), started, pause);
     loop {
         let holdup = match look(web, page).await {
             Ok(status) => {
@@ -177,8 +179,12 @@ pub(super) async fn poll(
                 json!({ "event": "url", "url": url, "answers": false, "why": why }),
             );
             said.clone_from(&why);
+            since = Instant::now();
         }
-        if holdup.cannot_tell() && !insist {
+        let settled = holdup
+            .settled_after()
+            .is_some_and(|pauses| since.elapsed() >= pause * pauses);
+        if settled && !insist {
             return Ok(Answering::Unknown(why));
         }
         if started.elapsed() + next > timeout {
