@@ -27,7 +27,7 @@ impl<'r> Routes<'r> {
 
     /// Every host that one of them names, as it is written.
     pub fn hosts(&self) -> BTreeSet<&'r str> {
-        let rules = self.ingresses().flat_map(|ingress| rules(ingress));
+        let rules = self.ingresses().flat_map(rules);
         let names = self.0.iter().flat_map(|route| list(route, "hostnames"));
         rules.chain(names.filter_map(Value::as_str)).collect()
     }

@@ -58,9 +58,13 @@ impl Partial {
         partial.rights(snapshot);
         partial.shared = snapshot
             .of("Service")
-            .map(name_of)
-            .filter(|name| !partial.has("Service", name) && policy.sharing.has(snapshot.name(), name))
-            .map(str::to_owned)
+            .filter(|service| {
+                policy
+                    .sharing
+                    .has(golden_of(service, snapshot.name()), name_of(service))
+            })
+            .map(|service| name_of(service).to_owned())
+            .filter(|name| !partial.has("Service", name))
             .collect();
         Ok(partial)
     }
@@ -176,6 +180,11 @@ impl Partial {
             }
         }
     }
+}
+
+/// Which of several goldens `object` is of; `first` where it does not say.
+pub(super) fn golden_of<'o>(object: &'o DynamicObject, first: &'o str) -> &'o str {
+    object.metadata.namespace.as_deref().unwrap_or(first)
 }
 
 /// A Service of the clone's own that leads to the golden's.

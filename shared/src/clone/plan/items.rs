@@ -64,8 +64,8 @@ impl<'a> Planner<'a> {
     fn item(&mut self, object: &DynamicObject) -> Item {
         match self.outcome(object) {
             Ok(wave) if self.context.partial.is_some_and(|partial| partial.shares(object)) => {
-                let (golden, clone) = (self.context.golden, &self.context.spec.name);
-                let alias = partial::alias(object, golden, clone);
+                let golden = partial::golden_of(object, self.context.golden);
+                let alias = partial::alias(object, golden, &self.context.spec.name);
                 let reason = format!(
                     "it leads to the one of {golden}, which policy {} shares",
                     self.context.policy_name

@@ -87,6 +87,26 @@ fn what_several_goldens_say_of_each_other_means_the_clone() {
 }
 
 #[test]
+fn a_part_of_several_goldens_calls_each_service_where_the_policy_shares_it() {
+    let service = |service: &str| json!({ "service": service, "podLabels": { "app": "any" }, "ports": [80] });
+    let policy =
+        policy(json!({ "sharing": { "services": [service("payments/pay"), service("shop/redis")] } }));
+    let changed = CloneSpec {
+        changed: vec!["web".to_owned()],
+        ..spec()
+    };
+    let plan = planned(&merge(calling(), vec![payments()], &policy), &changed, &policy).unwrap();
+    let leads_to = |name: &str| made(&plan, "Service", name).data["spec"]["externalName"].clone();
+    assert_eq!(leads_to("pay"), "pay.payments.svc.cluster.local");
+    assert_eq!(leads_to("redis"), "redis.shop.svc.cluster.local");
+    let reason = &item(&plan, "Service", "pay").reason;
+    assert!(
+        reason.starts_with("it leads to the one of payments, "),
+        "{reason}"
+    );
+}
+
+#[test]
 fn what_two_goldens_both_have_is_refused_by_name() {
     let mut other = payments();
     other.objects.push(object(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web", "namespace": "payments" }, "spec": {} })));
