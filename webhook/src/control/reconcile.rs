@@ -42,7 +42,7 @@ pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Nam
     )
     .with_config(controller::Config::default().concurrency(pace::ATTENDED));
     let previews = controller.store();
-    let (routing, http_routes) = (context.clone(), HttpRoutes::resource());
+    let routing = context.clone();
     let under_policy = move |policy: PreviewPolicy| {
         let name = policy.metadata.name.unwrap_or_default();
         let named = |namespace: &Namespace| {
@@ -71,18 +71,29 @@ pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Nam
             |ingress: PartialObjectMeta<Ingress>| ingress.metadata.namespace.map(|name| ObjectRef::new(&name)),
         )
         .watches_stream_with(
-            // Where the Gateway API is not installed, this asks again now and then.
-            watcher(Api::<DynamicObject>::all_with(client.clone(), &http_routes), Config::default()).default_backoff().touched_objects(),
+            gateway_routes(&client),
             move |route: DynamicObject| {
                 routing.http_routes.seen();
                 route.metadata.namespace.map(|name| ObjectRef::new(&name))
             },
-            http_routes.clone(),
+            HttpRoutes::resource(),
         )
         .reconcile_on(changed)
         .run(reconcile, on_error, context)
         .for_each(async |_| {})
         .await;
+}
+
+/// HTTPRoutes. Where the Gateway API is not installed, this asks for them again now and then, and says nothing: after an error
+/// of one of its streams the controller takes its time with all of them.
+fn gateway_routes(
+    client: &Client,
+) -> impl futures::Stream<Item = Result<DynamicObject, watcher::Error>> + Send + 'static {
+    let routes = Api::<DynamicObject>::all_with(client.clone(), &HttpRoutes::resource());
+    let touched = watcher(routes, Config::default())
+        .default_backoff()
+        .touched_objects();
+    touched.filter(|route| std::future::ready(route.is_ok()))
 }
 
 /// Guardrail objects of one kind, wherever they are, as they change or go.
