@@ -145,8 +145,12 @@ fn refer(object: &mut DynamicObject, context: &Context<'_>, notes: &mut Notes) {
         }
         notes.warnings.extend(warnings);
         let outside = super::outside::passwords((&object.data, ""), name_of(object), context);
-        let outside = outside.iter().map(|(path, host)| (path, super::outside::remedy(host)));
-        notes.warnings.extend(outside.map(|(path, why)| format!("{id}: {path} {why}")));
+        let outside = outside
+            .iter()
+            .map(|(path, host)| (path, super::outside::remedy(host)));
+        notes
+            .warnings
+            .extend(outside.map(|(path, why)| format!("{id}: {path} {why}")));
         context.references.walk(&mut object.data, "", &mut found);
     }
     for (key, value) in object.metadata.annotations.iter_mut().flatten() {
