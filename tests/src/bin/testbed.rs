@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 use understudy_tests::programs;
 use understudy_tests::testbed::record::{self, Record};
 use understudy_tests::testbed::{InstallOptions, Options, TestBed};
@@ -169,6 +170,12 @@ fn tell(record: &Record) -> Result<()> {
 
 async fn hold(panic: bool) -> Result<()> {
     let bed = TestBed::start(Options::default()).await?;
+    // Ctrl-C ends this without ado, also below a shell that had it ignored, as it does for what runs in the background.
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        interrupted.recv().await;
+        std::process::exit(130)
+    });
     println!("{}", bed.path().display());
     let _ = stdin().read(&mut [0])?;
     assert!(!panic, "as was asked for");
