@@ -95,8 +95,8 @@ async fn prepare(
     progress: &Progress,
 ) -> Result<Prepared, Failure> {
     progress.begin(&format!("reading {}", settings.golden), 0);
-    let installed = cluster.installed().await?;
-    let mut target = find_target(cluster, settings).await?;
+    let (installed, target) = futures::join!(cluster.installed(), find_target(cluster, settings));
+    let (installed, mut target) = (installed?, target?);
     settings.spec.seed = match &target {
         Target::Ours(_) => cluster.seed(&settings.spec.name).await?,
         Target::New => None,

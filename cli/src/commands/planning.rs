@@ -34,9 +34,13 @@ pub async fn read<'i>(
     settings: &Clone,
 ) -> Result<Read<'i>, Failure> {
     let policy = policy(&installed.policies, settings)?;
-    let (snapshot, resources) = source::read(cluster, installed, policy, settings).await?;
+    let (read, goldens) = futures::join!(
+        source::read(cluster, installed, policy, settings),
+        cluster.goldens()
+    );
+    let (snapshot, resources) = read?;
     // Whoever may not list namespaces still knows these.
-    let mut goldens = cluster.goldens().await.unwrap_or_default();
+    let mut goldens = goldens.unwrap_or_default();
     goldens.push(settings.golden.clone());
     goldens.extend(settings.others.iter().cloned());
     Ok(Read {
