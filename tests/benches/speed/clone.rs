@@ -84,6 +84,7 @@ pub async fn measure() -> Result<()> {
             row(size.objects, way, &rounds);
         }
         courses.push(course(size.objects, &rounds));
+        stage.clear().await?;
     }
     println!("\nRequests, counted in another round:\n");
     println!(

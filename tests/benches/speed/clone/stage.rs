@@ -22,6 +22,8 @@ use super::counter::Counter;
 use super::golden::{self, KINDS};
 use super::ways::{Ran, Way};
 
+/// Objects of a preview that is small.
+const FEW: usize = 100;
 /// The longest that the end of a preview with thousands of objects takes.
 const SOON: Duration = Duration::from_secs(300);
 
@@ -34,6 +36,8 @@ pub struct Stage {
     /// Who sees to everything else.
     pub admin: Client,
     previews: usize,
+    /// Small ones that were measured.
+    measured: Vec<String>,
 }
 
 /// A golden, and what its Secrets hold.
@@ -84,6 +88,7 @@ impl Stage {
             admin: bed.client(User::Admin).await?,
             bed,
             previews: 0,
+            measured: Vec::new(),
         })
     }
 
@@ -141,8 +146,21 @@ impl Stage {
         let there = self.objects(&prepared.name).await?;
         let missing: Vec<_> = prepared.objects.difference(&there).collect();
         ensure!(missing.is_empty(), "{} left out {missing:?}", way.name());
-        self.end(&prepared.name).await?;
+        // The end of a small one takes far longer than its making, and disturbs nobody when it is done.
+        if prepared.objects.len() <= FEW {
+            self.measured.push(prepared.name);
+        } else {
+            self.end(&prepared.name).await?;
+        }
         Ok(ran)
+    }
+
+    /// Ends what [`Self::run`] left.
+    pub async fn clear(&mut self) -> Result<()> {
+        let measured = std::mem::take(&mut self.measured);
+        let ends = measured.iter().map(|name| self.end(name));
+        let _: Vec<()> = futures::future::try_join_all(ends).await?;
+        Ok(())
     }
 
     /// What a clone would be, by its own word; only the values of Secrets, which it does not show, are the golden's.
