@@ -1,7 +1,7 @@
 //! Where a reviewer clicks: a host, by the scheme that its routes are served by.
 
 use crate::host;
-use kube::core::{DynamicObject, TypeMeta};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, TypeMeta};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -14,6 +14,34 @@ pub struct GatewayName {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl GatewayName {
+    /// What it is, in the version of its route.
+    pub fn resource(&self) -> ApiResource {
+        let (group, version) = self.api_version.split_once('/').unwrap_or_default();
+        ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, "Gateway"))
+    }
+}
+
+/// What HTTPRoutes are.
+pub fn http_route() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(
+        "gateway.networking.k8s.io",
+        "v1",
+        "HTTPRoute",
+    ))
+}
+
+/// The routes of a list of `resource`, whose items do not repeat what they are.
+pub fn typed(mut items: Vec<DynamicObject>, resource: &ApiResource) -> Vec<DynamicObject> {
+    for route in &mut items {
+        route.types = Some(TypeMeta {
+            api_version: resource.api_version.clone(),
+            kind: resource.kind.clone(),
+        });
+    }
+    items
 }
 
 /// Ingresses and routes of the Gateway API.

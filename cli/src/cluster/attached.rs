@@ -3,19 +3,15 @@
 //! Source: <https://gateway-api.sigs.k8s.io/reference/spec/#routestatus>.
 
 use super::Cluster;
-use kube::api::{Api, ListParams};
-use kube::core::{DynamicObject, GroupVersionKind};
-use kube::discovery::ApiResource;
+use kube::core::DynamicObject;
 use serde_json::Value;
+use understudy::routes::http_route;
 use understudy::violation::printable;
 
 impl Cluster {
     /// Why a Gateway does not serve a route of `namespace`, in one sentence; `None` where none says so, or nobody may look.
     pub async fn unserved(&self, namespace: &str) -> Option<String> {
-        let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute");
-        let resource = ApiResource::from_gvk(&kind);
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
-        let routes = api.list(&ListParams::default()).await.ok()?;
+        let routes = self.routes(namespace, http_route()).await;
         routes.iter().find_map(unserved)
     }
 }

@@ -13,7 +13,9 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 /// Annotations that say when a namespace ends, or how long it lives.
-const ANNOTATIONS: [&str; 3] = ["janitor/ttl", "janitor/expires", "k8s-ttl-controller.twin.sh/ttl"];
+const ANNOTATIONS: [&str; 3] = ["janitor/ttl", "janitor/expires", REFRESHABLE];
+/// The one whose time may be counted anew.
+const REFRESHABLE: &str = "k8s-ttl-controller.twin.sh/ttl";
 /// The label that does.
 const LABEL: &str = "cleanup.kyverno.io/ttl";
 /// From when on k8s-ttl-controller counts, where it is given.
@@ -37,7 +39,7 @@ pub(super) fn before(request: &Request, now: Timestamp, lease: Timestamp) -> Vec
     written
         .filter(|(_, _, new, old)| is_new || new != old)
         .filter_map(|(place, key, value, _)| {
-            let from = refreshed.filter(|_| REFRESHED.starts_with(key.trim_end_matches("ttl")));
+            let from = refreshed.filter(|_| key == REFRESHABLE);
             let value = value?;
             let end = end(value, from.unwrap_or(born))?;
             (end < lease).then(|| {

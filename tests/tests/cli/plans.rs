@@ -2,21 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
-use understudy_tests::shop;
+use serde_json::json;
 
-use crate::run::{developer, stage};
-
-/// Makes the policy `name`. A plan asks admission nothing, so that it need not know the policy yet.
-async fn policy(name: &str, change: impl FnOnce(&mut Value)) {
-    shop::policy(stage().await.bed(), |policy| {
-        policy["metadata"]["name"] = json!(name);
-        policy["spec"]["creators"] = json!({ "users": ["developer"] });
-        change(policy);
-    })
-    .await
-    .unwrap();
-}
+use crate::run::{developer, policy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_is_part_of_the_plan_in_every_format() {

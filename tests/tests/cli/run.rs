@@ -4,13 +4,26 @@ use std::ffi::OsString;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::process::Command;
-
+use understudy_tests::shop;
 pub use understudy_tests::shop::stage;
 use understudy_tests::testbed::User;
 
 /// The longest that anything here takes on an idle machine, several times over.
 pub const SOON: Duration = Duration::from_secs(90);
+
+/// Makes the policy `name`, which the developer may create previews under. A plan asks admission nothing, so that it need not
+/// know the policy yet.
+pub async fn policy(name: &str, change: impl FnOnce(&mut Value)) {
+    shop::policy(stage().await.bed(), |policy| {
+        policy["metadata"]["name"] = json!(name);
+        policy["spec"]["creators"] = json!({ "users": ["developer"] });
+        change(policy);
+    })
+    .await
+    .unwrap();
+}
 
 /// What a run printed and how it ended.
 #[derive(Debug)]

@@ -1,21 +1,14 @@
 //! `--wait`: every workload with what holds it back, and Jobs until they are done.
 
 use serde_json::json;
-use understudy_tests::shop;
 use understudy_tests::testbed::eventually;
 
-use crate::run::{Ran, SOON, developer, stage};
+use crate::run::{Ran, SOON, developer, policy};
 use crate::terminal::on_a_terminal;
 
 /// Makes the policy `name` and the clone `pr` under it, without waiting for that.
 async fn cloned(name: &str, pr: &str, change: impl FnOnce(&mut serde_json::Value)) {
-    shop::policy(stage().await.bed(), |policy| {
-        policy["metadata"]["name"] = json!(name);
-        policy["spec"]["creators"] = json!({ "users": ["developer"] });
-        change(policy);
-    })
-    .await
-    .unwrap();
+    policy(name, change).await;
     eventually(SOON, "admission knows the policy", || async {
         let ran = developer(&["clone", "shop", "--pr", pr, "--policy", name]).await;
         anyhow::ensure!(ran.code == 0, "{}", ran.stderr);

@@ -2,7 +2,6 @@
 
 use super::context::Context;
 use super::error::{Error, failed};
-use super::routes::HttpRoutes;
 use super::status::Status;
 use super::{adoption, branches, fan_out, finish, observe, pace, pods, routes, seal, status, survey};
 use futures::StreamExt;
@@ -25,6 +24,7 @@ use understudy::keys;
 use understudy::phase::Observed;
 use understudy::policy::{PreviewPolicy, PreviewPolicySpec, policy_name};
 use understudy::preview::Preview;
+use understudy::routes::http_route;
 
 /// Between two reviews of what was in an adopted namespace before.
 const REVIEWED_AGAIN: Duration = Duration::from_secs(10);
@@ -76,7 +76,7 @@ pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Nam
                 routing.http_routes.seen();
                 route.metadata.namespace.map(|name| ObjectRef::new(&name))
             },
-            HttpRoutes::resource(),
+            http_route(),
         )
         .reconcile_on(changed)
         .run(reconcile, on_error, context)
@@ -89,7 +89,7 @@ pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Nam
 fn gateway_routes(
     client: &Client,
 ) -> impl futures::Stream<Item = Result<DynamicObject, watcher::Error>> + Send + 'static {
-    let routes = Api::<DynamicObject>::all_with(client.clone(), &HttpRoutes::resource());
+    let routes = Api::<DynamicObject>::all_with(client.clone(), &http_route());
     let touched = watcher(routes, Config::default())
         .default_backoff()
         .touched_objects();

@@ -5,28 +5,19 @@ use super::error::{Error, failed};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::Api;
 use kube::api::ListParams;
-use kube::core::{DynamicObject, GroupVersionKind, TypeMeta};
+use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use understudy::names;
 use understudy::preview::Preview;
-use understudy::routes::{GatewayName, Routes};
+use understudy::routes::{GatewayName, Routes, http_route, typed};
 
 /// Whether any HTTPRoute was ever seen: where the Gateway API is not installed, nobody asks for its routes.
 #[derive(Default)]
 pub struct HttpRoutes(AtomicBool);
 
 impl HttpRoutes {
-    /// What they are.
-    pub fn resource() -> ApiResource {
-        ApiResource::from_gvk(&GroupVersionKind::gvk(
-            "gateway.networking.k8s.io",
-            "v1",
-            "HTTPRoute",
-        ))
-    }
-
     /// There is one.
     pub fn seen(&self) {
         self.0.store(true, Ordering::Relaxed);
@@ -40,7 +31,7 @@ pub async fn url(context: &Context, preview: &Preview, domain: &str) -> Result<O
     }
     let mut found = routes(context, preview, ApiResource::erase::<Ingress>(&())).await?;
     if context.http_routes.0.load(Ordering::Relaxed) {
-        found.extend(routes(context, preview, HttpRoutes::resource()).await?);
+        found.extend(routes(context, preview, http_route()).await?);
     }
     let routes = Routes::new(&found);
     let main = names::main_host(&preview.name, domain);
@@ -62,28 +53,18 @@ async fn routes(
     resource: ApiResource,
 ) -> Result<Vec<DynamicObject>, Error> {
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &preview.name, &resource);
-    let mut found = match api.list(&ListParams::default()).await {
-        Ok(found) => found.items,
-        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
-        Err(error) => return Err(failed("list the preview's routes")(error)),
-    };
-    // Objects of a list do not repeat what they are.
-    for route in &mut found {
-        route.types = Some(TypeMeta {
-            api_version: resource.api_version.clone(),
-            kind: resource.kind.clone(),
-        });
+    match api.list(&ListParams::default()).await {
+        Ok(found) => Ok(typed(found.items, &resource)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
+        Err(error) => Err(failed("list the preview's routes")(error)),
     }
-    Ok(found)
 }
 
 /// Those of `wanted` that there are.
 async fn gateways(context: &Context, wanted: BTreeSet<GatewayName>) -> Result<Vec<DynamicObject>, Error> {
     let reads = wanted.into_iter().map(|gateway| async move {
-        let (group, version) = gateway.api_version.split_once('/').unwrap_or_default();
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, "Gateway"));
         let api: Api<DynamicObject> =
-            Api::namespaced_with(context.client.clone(), &gateway.namespace, &resource);
+            Api::namespaced_with(context.client.clone(), &gateway.namespace, &gateway.resource());
         match api.get(&gateway.name).await {
             Ok(gateway) => Ok(Some(gateway)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),

@@ -471,42 +471,29 @@ fn what_is_copied_with_a_password_for_a_server_outside_is_pointed_out_by_its_pat
 
 #[test]
 fn a_secret_of_manifests_with_a_password_for_a_server_outside_is_pointed_out_without_the_server() {
-    let mut objects = bank();
-    let uri = "mysql://u:hunter2@prod.example.com/x";
-    objects[6] = secret("web-env", &[("URI", uri)]);
-    let of_manifests = Snapshot {
-        from_manifests: true,
-        ..snapshot(&objects)
+    let plan = |uri: &str, more: Value| {
+        let mut objects = bank();
+        objects[6] = secret("web-env", &[("URI", uri)]);
+        let of_manifests = Snapshot {
+            from_manifests: true,
+            ..snapshot(&objects)
+        };
+        planned(&of_manifests, &seeded("seed"), &policy(more)).unwrap()
     };
-    let plan = planned(
-        &of_manifests,
-        &seeded("seed"),
-        &policy(json!({ "databases": [] })),
-    )
-    .unwrap();
-    let [warning] = plan.warnings.as_slice() else {
-        panic!("{:?}", plan.warnings)
+    let (uri, none) = ("mysql://u:hunter2@prod.example.com/x", json!({ "databases": [] }));
+    let pointed_out = plan(uri, none.clone());
+    let [warning] = pointed_out.warnings.as_slice() else {
+        panic!("{:?}", pointed_out.warnings)
     };
     assert!(
         warning.starts_with("Secret/web-env: data.URI was copied with a password for a server, "),
         "{warning}"
     );
     // The policy's author has judged what is listed.
-    let listed = policy(json!({ "databases": [], "secrets": { "copy": ["web-env"] } }));
-    let plan = planned(&of_manifests, &seeded("seed"), &listed).unwrap();
-    assert_eq!(plan.warnings, Vec::<String>::new());
+    let listed = json!({ "databases": [], "secrets": { "copy": ["web-env"] } });
+    assert_eq!(plan(uri, listed).warnings, Vec::<String>::new());
     // A golden's data could be written.
-    objects[6] = secret("web-env", &[("URI", "postgres://u:hunter2@prod.example.com/x")]);
-    let of_manifests = Snapshot {
-        from_manifests: true,
-        ..snapshot(&objects)
-    };
-    let plan = planned(
-        &of_manifests,
-        &seeded("seed"),
-        &policy(json!({ "databases": [] })),
-    )
-    .unwrap();
-    let refused: Vec<String> = plan.refusals().map(Item::id).collect();
+    let refused = plan("postgres://u:hunter2@prod.example.com/x", none);
+    let refused: Vec<String> = refused.refusals().map(Item::id).collect();
     assert_eq!(refused, ["Deployment/web"]);
 }
