@@ -2,7 +2,7 @@
 //!
 //! Cargo builds the executables of the package it runs or tests, and of no other. So `testbed` and `demo` contain the
 //! mains of `understudy` and `understudy-webhook` as libraries, and become one of them when the first argument says
-//! so. What runs is the same code as in a release; only its file is another.
+//! so. What runs is the same code as in a release, with the same allocator; only its file is another.
 
 use std::env;
 use std::ffi::OsString;
@@ -10,6 +10,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use mimalloc::MiMalloc;
+
+/// That of the programs, so that their speed and size are those of a release.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A program of ours, inside this executable.
 pub struct Program {
