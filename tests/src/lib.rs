@@ -4,8 +4,11 @@
 //! [`programs`] makes one executable answer for every program of ours, because cargo builds only the executables of
 //! the package it runs.
 
+pub mod crowd;
 pub mod demo;
 pub mod previews;
 pub mod programs;
+pub mod replica;
+pub mod rollout;
 pub mod shop;
 pub mod testbed;

@@ -1,16 +1,13 @@
-//! A bed of which `serve` is taken over: a Service of our own in front of replicas of our own, and somebody in a preview who
-//! makes things all the time.
+//! A bed of which `serve` is taken over by replicas of a test's own, and somebody in a preview who makes things all the time.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use anyhow::ensure;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{MutexGuard, OnceCell};
 use tokio::task::JoinSet;
 use understudy::keys;
@@ -58,45 +55,6 @@ impl Cluster {
             understudy,
             _alone: alone,
         }
-    }
-}
-
-/// Where the API server believes admission to be.
-pub struct Service(Arc<Mutex<Vec<SocketAddr>>>);
-
-impl Service {
-    /// Listens for as long as the test runs.
-    pub async fn bind(port: u16) -> Self {
-        let endpoints = Arc::new(Mutex::new(Vec::new()));
-        // The test before may be about to let go of it.
-        let listener = eventually(SOON, "the port is free", || {
-            TcpListener::bind(("127.0.0.1", port))
-        });
-        let listener = listener.await.unwrap();
-        tokio::spawn(spread(listener, endpoints.clone()));
-        Self(endpoints)
-    }
-
-    /// New connections go to each of these in turn.
-    pub fn lead_to(&self, replicas: &[SocketAddr]) {
-        *self.0.lock().unwrap() = replicas.to_vec();
-    }
-}
-
-async fn spread(listener: TcpListener, endpoints: Arc<Mutex<Vec<SocketAddr>>>) {
-    let mut next = 0;
-    while let Ok((mut client, _)) = listener.accept().await {
-        next += 1;
-        let replica = {
-            let endpoints = endpoints.lock().unwrap();
-            endpoints.get(next % endpoints.len().max(1)).copied()
-        };
-        let Some(replica) = replica else { continue };
-        tokio::spawn(async move {
-            if let Ok(mut server) = TcpStream::connect(replica).await {
-                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-            }
-        });
     }
 }
 

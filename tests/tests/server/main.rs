@@ -4,6 +4,7 @@
 mod certificate;
 mod chart;
 mod clients;
+mod crowd;
 mod descriptors;
 mod drain;
 mod forged;
@@ -19,7 +20,6 @@ mod transport;
 
 mod caller;
 mod cluster;
-mod crowd;
 mod pki;
 mod replica;
 mod reviews;

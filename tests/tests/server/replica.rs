@@ -5,30 +5,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::sync::Mutex;
-use understudy_tests::programs;
-use understudy_tests::testbed::{NAMESPACE, Process, Role, Signal, TcpProxy, TestBed, eventually, installed};
+use anyhow::{Context, Result, ensure};
+pub use understudy_tests::previews::SOON;
+pub use understudy_tests::replica::Options;
+use understudy_tests::replica::{addresses, get, launch};
+use understudy_tests::testbed::{Signal, TestBed, eventually, installed};
 
 use crate::caller::Caller;
 use crate::pki::Authority;
-
-/// The longest that anything here takes on an idle machine, several times over.
-pub const SOON: Duration = Duration::from_secs(60);
-
-/// How a replica differs from a plain one.
-#[derive(Default)]
-pub struct Options<'a> {
-    pub arguments: Vec<String>,
-    /// `RUST_LOG`; `info` if empty.
-    pub log: &'a str,
-    pub through: Option<&'a TcpProxy>,
-    /// How many files it may have open.
-    pub files: Option<u32>,
-}
 
 /// A running replica; it ends when dropped.
 pub struct Replica {
@@ -43,16 +27,15 @@ pub struct Replica {
 }
 
 impl Replica {
-    pub async fn start(options: Options<'_>) -> Self {
+    pub async fn start(mut options: Options<'_>) -> Self {
         let bed = installed().await.bed().clone();
         let name = format!("replica-{:08x}", rand::random::<u32>());
         let tls = bed.path().join(&name);
         std::fs::create_dir(&tls).unwrap();
         let authority = Authority::new(&name);
         authority.server("understudy-webhook", 365).write(&tls);
-        let mut arguments = options.arguments.clone();
-        arguments.push(format!("--tls-dir={}", tls.display()));
-        launch(&bed, &name, arguments, &options).await.unwrap();
+        options.arguments.push(format!("--tls-dir={}", tls.display()));
+        launch(&bed, &name, &options).await.unwrap();
         let (health, address) = addresses(&bed, &name).await.unwrap();
         let replica = Self {
             bed,
@@ -160,91 +143,4 @@ impl Drop for Replica {
         // It may have ended already.
         let _ = self.bed.supervisor().signal(&self.name, Signal::SigKill);
     }
-}
-
-/// Starts a `serve` called `name` as the chart's identity.
-pub async fn launch(bed: &TestBed, name: &str, arguments: Vec<String>, options: &Options<'_>) -> Result<()> {
-    let mut argv = Vec::new();
-    if let Some(files) = options.files {
-        argv.extend(["sh", "-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")].map(str::to_owned));
-    }
-    argv.push(programs::executable()?.display().to_string());
-    argv.extend([programs::WEBHOOK.selector(), Role::Serve.name().to_owned()]);
-    argv.extend(["--listen=127.0.0.1:0", "--health-listen=127.0.0.1:0"].map(str::to_owned));
-    argv.push(format!("--namespace={NAMESPACE}"));
-    if !arguments
-        .iter()
-        .any(|argument| argument.starts_with("--drain-delay="))
-    {
-        argv.push("--drain-delay=0".to_owned());
-    }
-    argv.extend(arguments);
-    let kubeconfig = kubeconfig(bed, name, options.through).await?;
-    let log = if options.log.is_empty() {
-        "info"
-    } else {
-        options.log
-    };
-    let env = [
-        ("KUBECONFIG", kubeconfig.display().to_string()),
-        ("RUST_LOG", log.to_owned()),
-    ];
-    bed.supervisor().launch(Process {
-        name: name.to_owned(),
-        argv,
-        env: env.map(|(name, value)| (name.to_owned(), value)).into(),
-        ..Process::default()
-    })
-}
-
-/// A kubeconfig of the chart's identity, for this process alone: the bed writes its own anew for each.
-async fn kubeconfig(bed: &TestBed, name: &str, through: Option<&TcpProxy>) -> Result<PathBuf> {
-    static ALONE: Mutex<()> = Mutex::const_new(());
-    let _alone = ALONE.lock().await;
-    let account = Role::Serve.service_account();
-    let written = bed
-        .service_account_kubeconfig(NAMESPACE, account, through)
-        .await?;
-    let own = written.with_extension(name);
-    std::fs::copy(&written, &own)?;
-    Ok(own)
-}
-
-/// Where a replica answers health and reviews, as it says in its log.
-pub async fn addresses(bed: &TestBed, name: &str) -> Result<(SocketAddr, SocketAddr)> {
-    let log = bed.logs().join(format!("{name}.log"));
-    let found = eventually(SOON, "the replica listens", || async {
-        if let Err(ended) = bed.supervisor().ensure_running(name) {
-            return Ok(Err(ended));
-        }
-        let text = std::fs::read_to_string(&log)?;
-        let said = |message: &str| -> Result<SocketAddr> {
-            let lines = text
-                .lines()
-                .rev()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let mut lines = lines.filter(|line| line["message"] == message);
-            let line = lines
-                .next()
-                .with_context(|| format!("{message:?} is not in the log"))?;
-            Ok(line["address"].as_str().context("no address")?.parse()?)
-        };
-        anyhow::Ok(Ok((said("answering health")?, said("answering reviews")?)))
-    });
-    match found.await {
-        Ok(found) => found,
-        Err(error) => bail!("{error}; the end of its log:\n{}", bed.log_tail(name)),
-    }
-}
-
-/// One HTTP/1.0 exchange: the server closes when it has said all.
-pub async fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-    let status = head.split_whitespace().nth(1).context("no status")?.parse()?;
-    Ok((status, body.to_owned()))
 }

@@ -11,12 +11,14 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 use understudy::keys;
+use understudy_tests::replica::{addresses, launch};
+use understudy_tests::rollout::Service;
 use understudy_tests::testbed::{NAMESPACE, User, eventually};
 
 use crate::caller::Caller;
-use crate::cluster::{Cluster, Makers, Service};
+use crate::cluster::{Cluster, Makers};
 use crate::pki::roots;
-use crate::replica::{Options, SOON, addresses, launch};
+use crate::replica::{Options, SOON};
 
 const AUTHORITY: &str = "understudy-webhook-ca";
 
@@ -43,13 +45,16 @@ async fn a_rotation_of_the_ca_fails_no_admission_while_replicas_serve_different_
         data(&secrets, keys::SERVING_SECRET, "tls.key").await.unwrap(),
     )
     .unwrap();
-    let slow = vec![format!("--tls-dir={}", directory.display())];
-    let plain = Options::default();
-    launch(bed, "following", vec![], &plain).await.unwrap();
-    launch(bed, "slow", slow, &plain).await.unwrap();
+    let slow = Options {
+        arguments: vec![format!("--tls-dir={}", directory.display())],
+        ..Options::default()
+    };
+    launch(bed, "following", &Options::default()).await.unwrap();
+    launch(bed, "slow", &slow).await.unwrap();
     let (_, following) = addresses(bed, "following").await.unwrap();
     let (_, slow) = addresses(bed, "slow").await.unwrap();
-    Service::bind(understudy.port()).await.lead_to(&[following, slow]);
+    let service = Service::bind(understudy.port()).await.unwrap();
+    service.lead_to(&[following, slow]);
     // Each of their creations is reviewed twice.
     let mut makers = Makers::start(bed).await;
     makers.make(50).await;
