@@ -15,7 +15,7 @@ use understudy_bench::{Outcome, Sample, Size};
 use crate::client::{Caller, post};
 use crate::cluster::{Cluster, Serve};
 
-/// How long it works, with eight clients.
+/// How long it works on each size.
 const WORK: Duration = Duration::from_secs(5);
 
 /// Measures and prints.
@@ -24,23 +24,23 @@ pub async fn measure(cluster: &Cluster) -> Result<()> {
     cluster.without_control().await?;
     println!("\n# Memory of `serve`, MB resident\n");
     println!(
-        "| previews | ready | after {} s of 7 KB Pods | after some of 1 MB |",
+        "| previews | ready | after {0} s of 7 KB Pods | after {0} s of 1 MB ones | after {0} s of 7 KB ones again |",
         WORK.as_secs()
     );
-    println!("|--:|--:|--:|--:|");
+    println!("|--:|--:|--:|--:|--:|");
     let mut there = 0;
     for previews in [100, 1000] {
         make(cluster, there..previews).await?;
         there = previews;
         let serve = cluster.serve(&format!("memory-{previews}")).await?;
         serve.ready().await?;
-        let ready = serve.resident()?;
-        work(&serve, Size::Usual, 8, WORK).await?;
-        let worked = serve.resident()?;
-        work(&serve, Size::Huge, 2, WORK).await?;
-        let huge = serve.resident()?;
-        let [ready, worked, huge] = [ready, worked, huge].map(|size| size as f64 / 1024.0);
-        println!("| {previews} | {ready:.1} | {worked:.1} | {huge:.1} |");
+        let mut sizes = vec![serve.resident()?];
+        for (size, clients) in [(Size::Usual, 8), (Size::Huge, 2), (Size::Usual, 8)] {
+            work(&serve, size, clients, WORK).await?;
+            sizes.push(serve.resident()?);
+        }
+        let sizes = sizes.iter().map(|size| format!("{:.1}", *size as f64 / 1024.0));
+        println!("| {previews} | {} |", sizes.collect::<Vec<_>>().join(" | "));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! rule refuses that one request; one anywhere else is a 500 and the process lives.
 
 use super::body::{self, Budget, NoBody};
-use super::turn::Turns;
+use super::turn::{LARGE, Turns};
 use crate::facts::{self, Live, Memory};
 use crate::http::{Answer, Reply, reply, text};
 use crate::metrics::{Metrics, Refusal};
@@ -26,8 +26,6 @@ const BODY: Duration = Duration::from_secs(4);
 /// From the head until the facts are there, so that the answer comes before the webhook configuration's
 /// `timeoutSeconds` and the caller gets our words and not its own time-out.
 const FACTS: Duration = Duration::from_millis(3500);
-/// What takes milliseconds to read or decide must not hold up the others on its thread.
-const LARGE: usize = 64 * 1024;
 
 /// Where the facts of reviews come from.
 pub trait Gather: Send + Sync + 'static {
@@ -103,7 +101,7 @@ impl<G: Gather> Reviewer<G> {
             NoBody::Broken => Refusal::Malformed,
             NoBody::Crowded => Refusal::Busy,
         })?;
-        let _turn = self.turns.take().await.ok_or(Refusal::Busy)?;
+        let _turn = self.turns.take(body.bytes.len()).await.ok_or(Refusal::Busy)?;
         let large = body.bytes.len() > LARGE;
         let request = match apart(large, || admission::parse(&body.bytes)) {
             Ok(request) => request,
@@ -194,7 +192,7 @@ fn refuse(refusal: Refusal) -> Reply {
     reply
 }
 
-/// Runs `work` where it holds nobody up, if it is `large`.
+/// Runs `work`, which takes milliseconds if it is `large`, where it holds up nobody else.
 fn apart<T>(large: bool, work: impl FnOnce() -> T) -> T {
     if large {
         tokio::task::block_in_place(work)

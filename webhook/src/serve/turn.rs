@@ -1,5 +1,7 @@
 //! Turns: how many reviews are worked on at once, and how long one waits for its turn before it is sent away.
 //!
+//! What is read of a body takes some thirty times its bytes, so that large ones take turns by their size as well.
+//!
 //! A client that is told soon to come again is better off than one that waits for nothing: the API server gives up after
 //! `timeoutSeconds`, and what it gave up on would still take our time.
 
@@ -13,16 +15,23 @@ use tokio::time::{Instant, timeout_at};
 const IN_FLIGHT: usize = 256;
 /// The longest wait for a turn, a small part of the time the API server gives.
 const PATIENCE: Duration = Duration::from_millis(400);
+/// The same of a large one, each of which takes tens of milliseconds.
+const PATIENCE_LARGE: Duration = Duration::from_secs(2);
+/// A body beyond this is large.
+pub const LARGE: usize = 64 * 1024;
+/// Large bodies that are worked on at once: this many times `LARGE`, or one alone.
+const LARGE_AT_ONCE: usize = 16;
 
 /// Hands out turns.
 pub struct Turns {
     free: Semaphore,
+    large: Semaphore,
     metrics: Arc<Metrics>,
 }
 
 /// One review's turn, until dropped.
 pub struct Turn<'a> {
-    _permit: SemaphorePermit<'a>,
+    _permits: (SemaphorePermit<'a>, SemaphorePermit<'a>),
     metrics: &'a Metrics,
 }
 
@@ -31,26 +40,44 @@ impl Turns {
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Turns {
             free: Semaphore::new(IN_FLIGHT),
+            large: Semaphore::new(LARGE_AT_ONCE),
             metrics,
         }
     }
 
-    /// A turn; `None`, and counted, if it took too long to come.
-    pub async fn take(&self) -> Option<Turn<'_>> {
-        let until = Instant::now() + PATIENCE;
+    /// A turn for a body of `size` bytes; `None`, and counted, if it took too long to come.
+    pub async fn take(&self, size: usize) -> Option<Turn<'_>> {
+        let patience = if size > LARGE { PATIENCE_LARGE } else { PATIENCE };
+        let until = Instant::now() + patience;
         // To the end of the runtime's queue: where the processor is what there is too little of, the wait is there.
         tokio::task::yield_now().await;
         if Instant::now() < until
-            && let Ok(Ok(permit)) = timeout_at(until, self.free.acquire()).await
+            && let Ok(permits) = timeout_at(until, self.permits(size)).await
         {
             self.metrics.in_flight.inc();
             return Some(Turn {
-                _permit: permit,
+                _permits: permits,
                 metrics: &self.metrics,
             });
         }
         self.metrics.shed();
         None
+    }
+
+    async fn permits(&self, size: usize) -> (SemaphorePermit<'_>, SemaphorePermit<'_>) {
+        let pieces = if size > LARGE {
+            size.div_ceil(LARGE).min(LARGE_AT_ONCE)
+        } else {
+            0
+        };
+        let pieces = u32::try_from(pieces).expect("a handful");
+        // The large ones wait for each other first, so that they do not take turns from the small ones meanwhile.
+        let large = self.large.acquire_many(pieces).await;
+        let free = self.free.acquire().await;
+        (
+            large.expect("turns are never closed"),
+            free.expect("turns are never closed"),
+        )
     }
 }
 
@@ -70,13 +97,25 @@ mod tests {
         let turns = Turns::new(metrics.clone());
         let mut taken = Vec::new();
         for _ in 0..IN_FLIGHT {
-            taken.push(turns.take().await.unwrap());
+            taken.push(turns.take(LARGE).await.unwrap());
         }
         let before = Instant::now();
-        assert!(turns.take().await.is_none());
+        assert!(turns.take(1).await.is_none());
         assert!(before.elapsed() >= PATIENCE, "a turn might have come");
         taken.pop();
-        assert!(turns.take().await.is_some());
+        assert!(turns.take(1).await.is_some());
         assert!(metrics.text().contains("understudy_shed_reviews_total 1"));
+    }
+
+    #[tokio::test]
+    async fn large_reviews_take_turns_and_hold_up_no_small_one() {
+        let turns = Turns::new(Arc::default());
+        let half = turns.take(LARGE * LARGE_AT_ONCE / 2).await.unwrap();
+        let other = turns.take(LARGE * LARGE_AT_ONCE / 2).await.unwrap();
+        assert!(turns.take(LARGE + 1).await.is_none());
+        assert!(turns.take(LARGE).await.is_some());
+        drop((half, other));
+        let beyond = turns.take(LARGE * LARGE_AT_ONCE * 8).await;
+        assert!(beyond.is_some(), "one is let in whatever its size");
     }
 }
