@@ -1,5 +1,5 @@
-//! How fast admission is, beside an echo that does nothing on the same HTTP and TLS stack, and how fast a clone is, beside a
-//! client that posts the same objects: `cargo bench --workspace`.
+//! How fast admission is, beside an echo that does nothing on the same HTTP and TLS stack, how soon previews are sealed, and
+//! how fast a clone is, beside a client that posts the same objects: `cargo bench --workspace`.
 //!
 //! `cargo bench --workspace -- direct overload` runs two of the parts. docs/performance.md says what each measures and what
 //! came of it. What comes of it is compared with what should: anything wrong fails the bench.
@@ -8,10 +8,12 @@ mod added;
 mod client;
 mod clone;
 mod cluster;
+mod crowd;
 mod direct;
 mod figures;
 mod memory;
 mod overload;
+mod seal;
 mod servers;
 mod start;
 
@@ -21,7 +23,9 @@ use anyhow::{Result, bail};
 use understudy_tests::programs;
 
 /// Every part, in the order in which they run.
-const PARTS: [&str; 6] = ["direct", "overload", "added", "start", "memory", "clone"];
+const PARTS: [&str; 8] = [
+    "direct", "overload", "added", "start", "memory", "seal", "clone", "crowd",
+];
 
 fn main() -> ExitCode {
     if let Some(code) = programs::dispatch() {
@@ -80,8 +84,14 @@ fn measure(arguments: &[String]) -> Result<()> {
         if !parts.is_empty() {
             inside(&parts).await?;
         }
+        if wanted("seal") {
+            seal::measure().await?;
+        }
         if wanted("clone") {
             clone::measure().await?;
+        }
+        if wanted("crowd") {
+            crowd::measure().await?;
         }
         Ok(())
     })
