@@ -13,6 +13,7 @@
 //!    repeats it is pointed out.
 
 mod connections;
+mod files;
 mod place;
 mod search;
 mod servers;

@@ -2,7 +2,7 @@
 
 use super::connections::connections;
 use super::place::Likeness;
-use super::{Credentials, Password, servers};
+use super::{Credentials, Password, files, servers};
 use crate::clone::golden::{GoldenData, decoded, meant, selects};
 use crate::clone::secrets;
 use crate::clone::snapshot::{Snapshot, kind_of, name_of};
@@ -145,12 +145,20 @@ impl<'a> Search<'a> {
 
     fn template(&mut self, object: &'a DynamicObject, template: &'a Value) {
         let by = format!("{}/{}", kind_of(object), name_of(object));
-        let mut now = template.clone();
-        variables::set(&mut now, name_of(object), &self.spec.variables);
-        for (container, now) in containers(template).zip(containers(&now)) {
+        let mut set = template.clone();
+        variables::set(&mut set, name_of(object), &self.spec.variables);
+        for (container, now) in containers(template).zip(containers(&set)) {
             let before = environment::resolve(template, container, self.data);
             let after = environment::resolve(template, now, &Given(self));
-            self.server(container, object, &by, before.effective(), after.effective());
+            let files_before = files::variables(template, container, &before, self.data);
+            let files_after = files::variables(&set, now, &after, &Given(self));
+            self.server(
+                container,
+                object,
+                &by,
+                before.effective().chain(&files_before),
+                after.effective().chain(&files_after),
+            );
         }
     }
 

@@ -497,3 +497,35 @@ fn a_secret_of_manifests_with_a_password_for_a_server_outside_is_pointed_out_wit
     let refused: Vec<String> = refused.refusals().map(Item::id).collect();
     assert_eq!(refused, ["Deployment/web"]);
 }
+
+#[test]
+fn a_password_that_a_server_reads_from_a_file_is_the_environments_own() {
+    for image in ["docker.io/library/postgres:16", "docker.io/bitnami/postgresql:16"] {
+        let mut db = workload(
+            "StatefulSet",
+            "accounts-db",
+            image,
+            json!({
+            "env": [{ "name": "POSTGRES_PASSWORD_FILE", "value": "/run/secrets/accounts/password" }],
+            "volumeMounts": [{ "name": "accounts", "mountPath": "/run/secrets/accounts" }] }),
+        );
+        db["spec"]["template"]["spec"]["volumes"] =
+            json!([{ "name": "accounts", "secret": { "secretName": "accounts" } }]);
+        let web = json!({ "envFrom": [{ "configMapRef": { "name": "web-config" } }] });
+        let plan = clone_of(
+            &[
+                db,
+                workload("Deployment", "web", "web:1", web),
+                service("accounts-db"),
+                secret("accounts", &[("password", "accounts-pw")]),
+                json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web-config" },
+                    "data": { "accounts.properties": "password=accounts-pw\n" } }),
+            ],
+            "seed",
+        );
+        let password = value(made(&plan, "Secret", "accounts"), "password");
+        assert_eq!(password.len(), 24, "{image}");
+        let config = &made(&plan, "ConfigMap", "web-config").data["data"];
+        assert_eq!(config["accounts.properties"], format!("password={password}\n"));
+    }
+}
