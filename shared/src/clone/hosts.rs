@@ -4,6 +4,8 @@
 //! of all where none does; each further one is named after the Service it leads to. Hosts are distinct, as those of the
 //! golden are.
 
+mod vendors;
+
 use super::snapshot::{Snapshot, kind_of, name_of};
 use crate::admission::HOST_ANNOTATIONS;
 use crate::names;
@@ -128,6 +130,7 @@ impl GoldenHosts {
         let asked = routes.flat_map(hosts_of).map(|asked| asked.host);
         let certified = snapshot.of("Ingress").flat_map(certified);
         let announced = snapshot.objects.iter().flat_map(announced);
+        let others = snapshot.objects.iter().flat_map(vendors::hosts);
         let mut golden = GoldenHosts {
             previews: domain.to_owned(),
             ..GoldenHosts::default()
@@ -135,6 +138,7 @@ impl GoldenHosts {
         asked
             .chain(certified)
             .chain(announced)
+            .chain(others)
             .for_each(|host| golden.add(&host));
         golden
     }

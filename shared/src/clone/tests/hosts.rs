@@ -107,3 +107,16 @@ fn a_golden_host_in_a_secret_is_named_by_its_place_alone() {
         ]
     );
 }
+
+#[test]
+fn a_host_that_another_vendors_route_serves_is_a_golden_host_too() {
+    let route = json!({ "apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "metadata": { "name": "admin" },
+        "spec": { "routes": [{ "match": "Host(`admin.example.com`)", "services": [{ "name": "web" }] }] } });
+    let found = warnings(
+        json!({ "ADMIN": "https://admin.example.com" }),
+        vec![route],
+        &spec(),
+    );
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("ConfigMap/front: data.ADMIN holds \"admin.example.com\", a golden host"));
+}
