@@ -67,6 +67,12 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
     notes.warnings.extend(found.dangling.iter().map(|(path, _)| {
         format!("Secret/{name}: {path} names a Service that is no part of the clone; what uses it will not reach anything")
     }));
+    notes.warnings.extend(found.doubtful.iter().map(|(path, _)| {
+        format!(
+            "Secret/{name}: {path} holds what looks like a reference to {} and was left as it is",
+            context.golden
+        )
+    }));
     notes.warnings.extend(found.outside.iter().map(|outside| {
         format!(
             "Secret/{name}: {} names the golden host {} or what stands below it, and was left as it is",
