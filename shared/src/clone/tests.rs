@@ -291,11 +291,15 @@ fn a_doubtful_reference_is_a_warning_with_its_path() {
 #[test]
 fn a_doubtful_reference_in_a_secret_is_named_by_its_place_alone() {
     let mut snapshot = shop();
-    let secret = snapshot.objects.iter_mut().find(|object| object.metadata.name.as_deref() == Some("shop-api"));
+    let secret = snapshot
+        .objects
+        .iter_mut()
+        .find(|object| object.metadata.name.as_deref() == Some("shop-api"));
     // Y29tLnNob3A= is com.shop
     secret.unwrap().data["data"]["PACKAGE"] = json!("Y29tLnNob3A=");
     let plan = planned(&snapshot, &spec(), &policy(json!({}))).unwrap();
-    let expected = "Secret/shop-api: data[PACKAGE] holds what looks like a reference to shop and was left as it is";
+    let expected =
+        "Secret/shop-api: data[PACKAGE] holds what looks like a reference to shop and was left as it is";
     assert_eq!(plan.warnings, [expected]);
 }
 
