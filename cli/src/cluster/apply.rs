@@ -78,8 +78,7 @@ impl Cluster {
             return Err(Failure::new(Exit::Failed, what).caused_by("the server does not serve its kind"));
         };
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, resource);
-        // Forced: what somebody else set on a clone of ours gives way to the plan, or running again would not converge.
-        let params = PatchParams::apply(MANAGER).force();
+        let params = params();
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(100);
         loop {
@@ -105,6 +104,17 @@ impl Cluster {
             }
         }
     }
+}
+
+/// How objects are applied.
+///
+/// Forced: what somebody else set on a clone of ours gives way to the plan, or running again would not converge. Without the
+/// search for fields that are there twice, for which the API server parses each object once more, as ours have none; one that
+/// its schema does not know is an error of the apply itself. Source:
+/// <https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go>,
+/// `applyPatcher`.
+pub(super) fn params() -> PatchParams {
+    PatchParams::apply(MANAGER).force().validation_ignore()
 }
 
 /// Whether something of an object would have to change that is fixed while it is there.

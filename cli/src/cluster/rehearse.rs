@@ -1,6 +1,6 @@
 //! What an apply would do, and taking away what a clone made once.
 
-use super::write::MANAGER;
+use super::apply::params;
 use super::{Cluster, Resources, explain, not_found};
 use crate::error::{Exit, Failure};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
@@ -24,7 +24,7 @@ impl Cluster {
         let (api, id) = self.api_of(object, resources)?;
         let params = PatchParams {
             dry_run: true,
-            ..PatchParams::apply(MANAGER).force()
+            ..params()
         };
         let name = object.metadata.name.clone().unwrap_or_default();
         match api.patch(&name, &params, &Patch::Apply(object)).await {

@@ -55,6 +55,35 @@ async fn in_force(name: &str, wanted: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_field_of_a_manifest_that_the_cluster_does_not_know_is_refused() {
+    let (name, policy) = (some_golden(), plain_policy().await);
+    golden(&name, Vec::new()).await;
+    let mut misspelled = config("web", json!({ "MODE": "fast" }));
+    misspelled["dta"] = json!({ "MODE": "slow" });
+    let file = stage().await.bed().path().join(format!("{name}.json"));
+    std::fs::write(&file, misspelled.to_string()).unwrap();
+    let file = file.display().to_string();
+    let arguments = [
+        "clone",
+        &name,
+        "--pr",
+        "7",
+        "--policy",
+        &policy,
+        "--from-dir",
+        &file,
+    ];
+    let failed = developer(&arguments).await;
+    assert_ne!(failed.code, 0);
+    assert!(
+        failed.stderr.contains("cannot apply ConfigMap/web")
+            && failed.stderr.contains(".dta: field not declared"),
+        "{}",
+        failed.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_object_is_named_and_a_retry_makes_only_what_is_missing() {
     // D09
     let (name, policy, worker) = (some_golden(), plain_policy().await, unique("worker"));
