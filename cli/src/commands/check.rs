@@ -19,10 +19,10 @@ use understudy::admission::User;
 
 /// Checks what the files hold, or with a cluster and no files, what is only observed there.
 pub async fn run(cluster: Option<&Cluster>, settings: Check, printer: &Printer) -> Result<(), Failure> {
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut unread) = (Vec::new(), Vec::new());
     match cluster {
         Some(cluster) if settings.files.is_empty() => {
-            verdicts = observed::verdicts(cluster, printer).await?;
+            (verdicts, unread) = observed::verdicts(cluster, printer).await?;
         }
         _ => {
             let mut manifest = Vec::new();
@@ -37,13 +37,20 @@ pub async fn run(cluster: Option<&Cluster>, settings: Check, printer: &Printer) 
                 .into_iter()
                 .map(|object| Subject::new(object, bench.catalogue.as_ref(), &bench.default))
                 .collect();
+            if let Some(cluster) = cluster {
+                unread = bench.read(cluster, &subjects).await;
+            }
             bench.prepare(cluster, &settings, &subjects, printer).await;
             for subject in &subjects {
                 verdicts.extend(bench.verdicts(subject));
             }
         }
     }
-    print(&verdicts, settings.output, printer)?;
+    if !unread.is_empty() {
+        let unread = unread.join("; ");
+        printer.warn(&format!("what this may hold does not count: {unread}"));
+    }
+    print(&verdicts, &unread, settings.output, printer)?;
     conclude(&verdicts, cluster.is_some())
 }
 
@@ -67,7 +74,7 @@ fn both(subject: &Subject, user: User, world: &World, who: bool) -> Vec<Verdict>
     std::iter::once(verdict).chain(pod).collect()
 }
 
-fn print(verdicts: &[Verdict], output: Output, printer: &Printer) -> Result<(), Failure> {
+fn print(verdicts: &[Verdict], unread: &[String], output: Output, printer: &Printer) -> Result<(), Failure> {
     let document = || {
         let worst = verdicts
             .iter()
@@ -75,7 +82,7 @@ fn print(verdicts: &[Verdict], output: Output, printer: &Printer) -> Result<(), 
             .max()
             .unwrap_or(Outcome::NotAsked);
         let all: Vec<Value> = verdicts.iter().map(Verdict::document).collect();
-        json!({ "verdict": worst.word(), "objects": all })
+        json!({ "verdict": worst.word(), "objects": all, "unread": unread })
     };
     match output {
         Output::Json => data(printer, &json(&document())?),

@@ -54,6 +54,23 @@ async fn its_words_are_those_of_the_cluster_with_and_without_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_read_is_said_beside_the_answer() {
+    let preview = preview().await;
+    let path = file("unread", &[object("v1", "Pod", "web", pod(json!([])))]).await;
+    let arguments = ["check", "--cluster", "-n", preview, "-o", "json", "-f", &path];
+    let hidden = "shop: you may not list Secret";
+    let ran = developer(&arguments).await;
+    let unread = ran.json()["unread"].clone();
+    assert!(
+        unread.as_array().unwrap().iter().any(|why| why == hidden),
+        "{unread}"
+    );
+    assert!(ran.stderr.contains(hidden), "{}", ran.stderr);
+    let ran = understudy(User::Admin, &arguments).await;
+    assert_eq!(ran.json()["unread"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_workload_is_checked_as_itself_and_as_its_pod() {
     let preview = preview().await;
     let reaches = pod(json!([{ "name": "API", "value": "http://api.shop.svc:8080" }]));

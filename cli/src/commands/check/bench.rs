@@ -96,6 +96,24 @@ impl Bench {
         })
     }
 
+    /// Reads where Services lead and what Secrets hold; and why some of that is not known.
+    pub async fn read(&mut self, cluster: &Cluster, subjects: &[Subject]) -> Vec<String> {
+        let none = understudy::services::Services::default();
+        let (goldens, policies) = (self.world.goldens.iter().cloned(), self.world.policies.values());
+        let protected = Protected::new(goldens, policies, &none);
+        let guarded: Vec<String> = protected.namespaces().cloned().collect();
+        let places = subjects.iter().map(|subject| subject.namespace.clone());
+        let mut namespaces: Vec<String> = guarded.iter().cloned().chain(places).collect();
+        namespaces.retain(|name| !name.is_empty());
+        namespaces.sort();
+        namespaces.dedup();
+        let ((fingerprints, mut unread), (services, hidden)) =
+            futures::join!(cluster.fingerprints(&guarded), cluster.services(&namespaces));
+        (self.world.fingerprints, self.world.services) = (fingerprints, services);
+        unread.extend(hidden);
+        unread
+    }
+
     /// Gathers what the review of `subjects` needs: from themselves, and from the cluster.
     pub async fn prepare(
         &mut self,
@@ -104,30 +122,6 @@ impl Bench {
         subjects: &[Subject],
         printer: &Printer,
     ) {
-        if let Some(cluster) = cluster {
-            let none = understudy::services::Services::default();
-            let protected = Protected::new(
-                self.world.goldens.iter().cloned(),
-                self.world.policies.values(),
-                &none,
-            );
-            let mut namespaces: Vec<String> = protected.namespaces().cloned().collect();
-            let ((fingerprints, _), (services, _)) = {
-                let guarded = namespaces.clone();
-                namespaces.extend(
-                    subjects
-                        .iter()
-                        .map(|subject| subject.namespace.clone())
-                        .filter(|name| !name.is_empty()),
-                );
-                namespaces.sort();
-                namespaces.dedup();
-                let (guarded, namespaces) = (&guarded, &namespaces);
-                futures::join!(cluster.fingerprints(guarded), cluster.services(namespaces))
-            };
-            self.world.fingerprints = fingerprints;
-            self.world.services = services;
-        }
         subjects.iter().for_each(|subject| self.world.learn(subject));
         for subject in subjects.iter().filter(|subject| subject.is_namespace()) {
             if let Some(cluster) = cluster

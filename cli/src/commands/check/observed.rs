@@ -13,8 +13,11 @@ use understudy::keys;
 use understudy::policy::Enforcement;
 use understudy::preview::is_golden;
 
-/// The answers to every object of every such preview.
-pub(super) async fn verdicts(cluster: &Cluster, printer: &Printer) -> Result<Vec<Verdict>, Failure> {
+/// The answers to every object of every such preview, and why some of what they are about is not known.
+pub(super) async fn verdicts(
+    cluster: &Cluster,
+    printer: &Printer,
+) -> Result<(Vec<Verdict>, Vec<String>), Failure> {
     let installed = cluster.installed().await?;
     let catalogue = cluster.catalogue().await?;
     let observed = |policy: &str| {
@@ -30,7 +33,7 @@ pub(super) async fn verdicts(cluster: &Cluster, printer: &Printer) -> Result<Vec
         .collect();
     if previews.is_empty() {
         printer.say("No preview lives under a policy with enforcement: warn.");
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let mut policies = installed.policies.clone();
     policies
@@ -51,8 +54,10 @@ pub(super) async fn verdicts(cluster: &Cluster, printer: &Printer) -> Result<Vec
         .map(|existing| existing.preview.name.clone())
         .chain(world.goldens.clone())
         .collect();
-    (world.services, _) = cluster.services(&names).await;
-    (world.fingerprints, _) = cluster.fingerprints(&world.goldens).await;
+    let ((services, mut unread), (fingerprints, hidden)) =
+        futures::join!(cluster.services(&names), cluster.fingerprints(&world.goldens));
+    (world.services, world.fingerprints) = (services, fingerprints);
+    unread.extend(hidden);
 
     let mut all = Vec::new();
     for existing in previews {
@@ -61,7 +66,7 @@ pub(super) async fn verdicts(cluster: &Cluster, printer: &Printer) -> Result<Vec
         world.places.insert(name.clone(), place);
         let (objects, hidden) = cluster.contents(&name, &installed.listable).await;
         if !hidden.is_empty() {
-            printer.warn(&format!("{name}: you may not list {}", hidden.join(", ")));
+            unread.push(format!("{name}: you may not list {}", hidden.join(", ")));
         }
         let written = objects.iter().map(|object| json!(object)).filter(is_somebodys);
         let user = User {
@@ -87,7 +92,7 @@ pub(super) async fn verdicts(cluster: &Cluster, printer: &Printer) -> Result<Vec
         }
         debug_assert!(matches!(world.places.get(&name), Some(Standing::Preview(_))));
     }
-    Ok(all)
+    Ok((all, unread))
 }
 
 /// Whether somebody wrote it: neither a controller of Kubernetes nor we.
