@@ -57,7 +57,8 @@ pub struct Workloads {
 impl Cluster {
     /// Discovery and policies; fails where Understudy is not installed.
     pub async fn installed(&self) -> Result<Installed, Failure> {
-        let discovery = self.discover().await?;
+        let (discovery, policies) = futures::join!(self.discover(), self.policies());
+        let discovery = discovery?;
         if !discovery.has_group(keys::GROUP) {
             return Err(Failure::new(Exit::NotInstalled, "Understudy is not installed in this cluster")
                 .caused_by(format!("{} serves no PreviewPolicy", self.url))
@@ -96,7 +97,7 @@ impl Cluster {
             listable,
             served,
             cluster_wide,
-            policies: self.policies().await?,
+            policies: policies?,
         })
     }
 
