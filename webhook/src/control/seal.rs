@@ -27,9 +27,35 @@ pub async fn seal(
     if preview.sealed.as_ref() == Some(&hash) && context.seals.believes(&preview.name, &hash) {
         return Ok(Some(hash));
     }
+    for _ in 0..2 {
+        match look(context, preview, &desired).await? {
+            Found::InForce => {
+                context.seals.believe(&preview.name, &hash);
+                return Ok(Some(hash));
+            }
+            Found::NotYet => break,
+            // Once more at once: most often the quota has been taken up meanwhile.
+            Found::Changed => {}
+        }
+    }
+    Ok(None)
+}
+
+/// What one look at the guardrails found.
+enum Found {
+    /// All of them as written, and the quota taken up.
+    InForce,
+    /// All of them as written.
+    NotYet,
+    /// Something had to be made or replaced.
+    Changed,
+}
+
+/// Reads the guardrails, and brings each to what is `desired`.
+async fn look(context: &Context, preview: &Preview, desired: &[Guardrail]) -> Result<Found, Error> {
     context.seals.look(&preview.name);
     let live = list(&context.client, &preview.name).await?;
-    let mut in_force = true;
+    let mut changed = false;
     // In the order of `Kind`: what limits comes before what opens.
     for kind in Kind::ALL {
         let wanted = desired.iter().filter(|guardrail| guardrail.kind == kind);
@@ -39,8 +65,8 @@ pub async fn seal(
             });
             restore(context, preview, guardrail, found.map(|(_, object)| object)).await
         });
-        for changed in join_all(restored).await {
-            in_force &= !changed?;
+        for restored in join_all(restored).await {
+            changed |= restored?;
         }
     }
     for (kind, object) in &live {
@@ -52,14 +78,13 @@ pub async fn seal(
             clear(&api(&context.client, *kind, &preview.name), object).await?;
         }
     }
-    let quotas = live.iter().filter(|(kind, _)| *kind == Kind::ResourceQuota);
-    in_force &=
-        quotas.clone().count() > 0 && quotas.clone().all(|(_, quota)| guardrails::quota_in_force(quota));
-    if !in_force {
-        return Ok(None);
+    if changed {
+        return Ok(Found::Changed);
     }
-    context.seals.believe(&preview.name, &hash);
-    Ok(Some(hash))
+    let mut quotas = live.iter().filter(|(kind, _)| *kind == Kind::ResourceQuota);
+    let is_there = quotas.clone().next().is_some();
+    let in_force = is_there && quotas.all(|(_, quota)| guardrails::quota_in_force(quota));
+    Ok(if in_force { Found::InForce } else { Found::NotYet })
 }
 
 /// Removes every guardrail, for a policy that only observes. The branches' Secrets stay: Pods run on them.
