@@ -43,7 +43,7 @@ fn source(template: &Value, container: &Value, path: &str) -> Option<(Reference,
     let mut volumes = list(template, "/spec/volumes");
     let volume = volumes.find(|volume| text(volume, "name") == text(mount, "name"))?;
     let projections = list(volume, "/projected/sources");
-    let found = std::iter::once(volume).chain(projections).find_map(|holder| {
+    std::iter::once(volume).chain(projections).find_map(|holder| {
         let (kind, source) = match (holder.get("secret"), holder.get("configMap")) {
             (Some(source), _) => (Kind::Secret, source),
             (_, source) => (Kind::ConfigMap, source?),
@@ -58,8 +58,7 @@ fn source(template: &Value, container: &Value, path: &str) -> Option<(Reference,
         };
         let name = name.to_owned();
         Some((Reference { kind, name }, key.to_owned()))
-    });
-    found
+    })
 }
 
 fn list<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> {

@@ -45,9 +45,11 @@ fn leads_inside(service: &DynamicObject) -> bool {
 /// The hosts of a rule: what stands in quotes or backticks in ``Host(`a.example.com`, `b.example.com`)``.
 fn matched(rule: &str) -> impl Iterator<Item = &str> {
     let calls = MATCHERS.iter().flat_map(|name| {
-        let found = rule.match_indices(name);
         // `!Host(…)` is everybody else's.
-        found.filter_map(|(at, name)| (!rule[..at].ends_with('!')).then(|| &rule[at + name.len()..]))
+        let found = rule
+            .match_indices(name)
+            .filter(|(at, _)| !rule[..*at].ends_with('!'));
+        found.map(|(at, name)| &rule[at + name.len()..])
     });
     calls.flat_map(|call| {
         let arguments = call.split(')').next().unwrap_or_default();
