@@ -180,7 +180,10 @@ impl Stage {
             .output()
             .await?;
         ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-        let mut documents: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(said.stdout)?)?;
+        // One by one: of a thousand in one text the parser thinks that somebody means harm.
+        let said = String::from_utf8(said.stdout)?;
+        let documents = said.split("\n---\n").map(serde_saphyr::from_str);
+        let mut documents: Vec<Value> = documents.collect::<Result<_, _>>()?;
         ensure!(!documents.is_empty(), "no plan");
         let namespace = documents.remove(0);
         let name = text(&namespace, "/metadata/name").to_owned();
