@@ -5,8 +5,16 @@ use serde_json::{Value, json};
 
 /// Every object of `text`, in order. An error never shows what stands in the text, which may be a Secret.
 pub fn objects(text: &str) -> Result<Vec<Value>, String> {
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|_| "it is neither YAML nor JSON".to_owned())?;
+    // Whole goldens come in one text. What aliases may make of it stays limited.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_documents: usize::MAX,
+            max_events: usize::MAX,
+            max_nodes: usize::MAX,
+        },
+    };
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
+        .map_err(|_| "it is neither YAML nor JSON".to_owned())?;
     let mut objects = Vec::new();
     for document in documents.into_iter().filter(|document| !document.is_null()) {
         flatten(document, &mut objects)?;
@@ -53,6 +61,16 @@ fn encode(secret: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_golden_of_thousands_is_read_from_one_text() {
+        let object = |number: usize| {
+            let data: String = (0..70).map(|key| format!("  key-{key}: text\n")).collect();
+            format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: map-{number}\ndata:\n{data}---\n")
+        };
+        let text: String = (0..2000).map(object).collect();
+        assert_eq!(objects(&text).unwrap().len(), 2000);
+    }
 
     #[test]
     fn documents_lists_and_json_are_read_in_order() {
