@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// A kind that could not be listed. Reported, never skipped in silence.
@@ -88,4 +89,10 @@ pub(super) fn controller(object: &DynamicObject) -> Option<(&str, &str)> {
 /// Whether both are of one kind and name.
 pub(super) fn is_same(one: &DynamicObject, other: &DynamicObject) -> bool {
     kind_of(one) == kind_of(other) && name_of(one) == name_of(other)
+}
+
+/// What is in the list of `value` at `pointer`; nothing where there is none.
+pub(super) fn list<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> {
+    let found = value.pointer(pointer).and_then(Value::as_array);
+    found.into_iter().flatten()
 }

@@ -3,6 +3,7 @@
 //! Sources: "Docker Secrets" of <https://hub.docker.com/_/postgres> and <https://hub.docker.com/_/mysql>;
 //! <https://github.com/bitnami/containers/tree/main/bitnami/postgresql>.
 
+use crate::clone::snapshot::list;
 use crate::environment::{Environment, Fact, Kind, Origin, Reference, Sources, Variable};
 use serde_json::Value;
 
@@ -59,14 +60,6 @@ fn source(template: &Value, container: &Value, path: &str) -> Option<(Reference,
         let name = name.to_owned();
         Some((Reference { kind, name }, key.to_owned()))
     })
-}
-
-fn list<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
 }
 
 fn text<'v>(value: &'v Value, field: &str) -> &'v str {

@@ -6,7 +6,7 @@
 //! <https://projectcontour.io/docs/main/config/api/>,
 //! <https://docs.openshift.com/container-platform/latest/rest_api/network_apis/route-route-openshift-io-v1.html>.
 
-use crate::clone::snapshot::{group_of, kind_of};
+use crate::clone::snapshot::{group_of, kind_of, list};
 use kube::core::DynamicObject;
 use serde_json::Value;
 
@@ -57,14 +57,6 @@ fn matched(rule: &str) -> impl Iterator<Item = &str> {
             .split(',')
             .map(|one| one.trim().trim_matches(['`', '"', '\'']))
     })
-}
-
-fn list<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
 }
 
 fn texts<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v str> {

@@ -3,6 +3,7 @@
 use super::{Context, Notes, Sums, identity};
 use crate::clone::databases;
 use crate::clone::secrets::Usage;
+use crate::clone::snapshot::list;
 use crate::clone::templates::{containers, containers_mut};
 use crate::clone::variables;
 use crate::policy::PodSecurity;
@@ -113,14 +114,7 @@ fn count(template: &Value, by: &str, usage: &mut Usage) {
             .unwrap_or_default()
             .to_owned()
     };
-    let list = |pointer: &str| {
-        template
-            .pointer(pointer)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-    };
-    for volume in list("/spec/volumes") {
+    for volume in list(template, "/spec/volumes") {
         let name = text(volume, "/name");
         let projected = volume
             .pointer("/projected/sources")
@@ -143,7 +137,7 @@ fn count(template: &Value, by: &str, usage: &mut Usage) {
             usage.uses(&secret, None, format!("{by}, volume {name}"));
         }
     }
-    for reference in list("/spec/imagePullSecrets") {
+    for reference in list(template, "/spec/imagePullSecrets") {
         usage.uses(
             &text(reference, "/name"),
             None,
