@@ -33,11 +33,17 @@ use crate::keys;
 use crate::policy::PreviewPolicySpec;
 use crate::reason::Reason;
 use rules::RULES;
+use serde_json::Value;
 
 /// Whether any rule has a say in `request`; where none has, no fact needs to be read for it.
 pub fn concerns(request: &Request) -> bool {
     // Deletion must always go on: whatever is being deleted is neither changed nor refused.
     request.is_write() && !request.is_deleting() && RULES.iter().any(|rule| (rule.applies)(request))
+}
+
+/// Whether `request` makes a Pod: the one review whose outcome depends on more than what is remembered.
+pub fn is_birth_of_a_pod(request: &Request) -> bool {
+    request.is("", "pods") && request.is_create()
 }
 
 /// Whether `request` puts the preview label on a namespace that exists already.
@@ -56,8 +62,13 @@ pub fn objections(request: &Request, facts: &Facts) -> Vec<(Reason, String)> {
 
 /// Decides `request` with `facts`, by every rule of the table that applies to it.
 pub fn review(request: &Request, facts: &Facts) -> Decision {
+    mutate(request, facts).0
+}
+
+/// Decides `request` as [`review`] does, and returns with it the object that a patch leads to.
+pub fn mutate(request: &Request, facts: &Facts) -> (Decision, Option<Value>) {
     if !concerns(request) {
-        return Decision::Allow { warnings: Vec::new() };
+        return (Decision::Allow { warnings: Vec::new() }, None);
     }
     let mut draft = draft(request, facts);
     if facts.exempts(&request.user) && draft.excuse() && !request.is_namespace() {
@@ -70,7 +81,7 @@ pub fn review(request: &Request, facts: &Facts) -> Decision {
     }
     // The contract on the namespace itself holds under every policy.
     if !request.is_namespace() && facts.policy().is_some_and(PreviewPolicySpec::only_observes) {
-        return draft.observe();
+        return (draft.observe(), None);
     }
     draft.decide(&request.object)
 }

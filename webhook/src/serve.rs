@@ -12,6 +12,7 @@ mod client;
 mod handler;
 mod tls;
 mod turn;
+mod vouched;
 
 use crate::args::Serve;
 use crate::facts::Live;

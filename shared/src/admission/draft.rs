@@ -215,26 +215,30 @@ impl<'r> Draft<'r> {
         !excused.is_empty()
     }
 
-    /// The decision.
-    pub fn decide(mut self, original: &Value) -> Decision {
+    /// The decision, and the object that its patch leads to.
+    pub fn decide(mut self, original: &Value) -> (Decision, Option<Value>) {
         if !self.violations.is_empty() {
-            return Decision::Deny(self.violations);
+            return (Decision::Deny(self.violations), None);
         }
         if self.operations.is_empty() {
-            return Decision::Allow {
-                warnings: self.warnings,
-            };
+            let warnings = self.warnings;
+            return (Decision::Allow { warnings }, None);
         }
         debug_assert!(
             self.leads_here(original),
             "the patch does not lead to the reviewed object"
         );
         self.notes.dedup();
-        Decision::Patch {
+        let decision = Decision::Patch {
             operations: self.operations,
             notes: self.notes,
             warnings: self.warnings,
-        }
+        };
+        let object = match self.object {
+            Current::Changed(object) => Some(Rc::unwrap_or_clone(object)),
+            Current::Original(_) => None,
+        };
+        (decision, object)
     }
 
     /// Whether the operations lead from `original` to the object that was reviewed.

@@ -1,6 +1,6 @@
 //! What the shell has to read for a request: exactly that, live, by name.
 
-use super::{Request, containers};
+use super::{Request, containers, is_birth_of_a_pod};
 use crate::environment::{self, Kind, REFERENCE_LIMIT, Reference};
 use crate::keys;
 use std::collections::BTreeSet;
@@ -9,8 +9,7 @@ use std::collections::BTreeSet;
 ///
 /// Branch Secrets are not among them: they are ours, a stand-in takes their place.
 pub fn needs(request: &Request) -> BTreeSet<Reference> {
-    let pod = request.is("", "pods") && request.is_create();
-    if !(pod || request.is("", "pods/ephemeralcontainers")) {
+    if !(is_birth_of_a_pod(request) || request.is("", "pods/ephemeralcontainers")) {
         return BTreeSet::new();
     }
     let mounted = environment::mounted(&request.object)

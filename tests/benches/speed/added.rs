@@ -1,4 +1,5 @@
-//! What a webhook adds to the creation of a Pod inside the API server: nobody asked, the echo, ours; taking turns.
+//! What a webhook adds to the creation of a Pod inside the API server: nobody asked, the echo, an echo that sets a label, ours;
+//! taking turns.
 //!
 //! Dry runs, one after the other, at `/mutate` and `/validate` with the chart's own rules. The policies are in force for all
 //! three; they let nothing in without the mark of a review, so that what nobody or the echo is asked about has it already.
@@ -16,17 +17,23 @@ use understudy_tests::testbed::{User, eventually};
 
 use crate::cluster::{ASKED, Cluster};
 use crate::figures::Figures;
+use crate::servers::{Kind, PATCHED};
 
 const TIMES: usize = 600;
 const ROUNDS: usize = 6;
-const WHO: [&str; 3] = ["nobody", "echo", "ours"];
+const WHO: [&str; 4] = ["nobody", "echo", "patching", "ours"];
 
 /// Measures and prints.
 pub async fn measure(cluster: &Cluster) -> Result<()> {
     let developer = cluster.bed.client(User::Developer).await?;
-    let (echo, serve) = (cluster.echo().await?, cluster.serve("added").await?);
+    let echo = cluster.echo(Kind::Echo).await?;
+    let patching = cluster.echo(Kind::Patching).await?;
+    let serve = cluster.serve("added").await?;
     serve.ready().await?;
     cluster.register("echo", echo.address, &echo.authority).await?;
+    cluster
+        .register("patching", patching.address, &patching.authority)
+        .await?;
     cluster.register("ours", serve.address, &serve.authority).await?;
     sources(cluster).await?;
     let pods: Api<Pod> = Api::namespaced(developer, &cluster.preview);
@@ -40,15 +47,16 @@ pub async fn measure(cluster: &Cluster) -> Result<()> {
             .map(serde_json::from_value)
             .collect::<Result<_, _>>()?;
         eventually(Duration::from_secs(60), "the API server asks", || async {
-            ensure!(is_reviewed(&create(&pods, &asked[2]).await?), "not reviewed");
+            ensure!(is_reviewed(&create(&pods, &asked[3]).await?), "not reviewed");
+            ensure!(is_patched(&create(&pods, &asked[2]).await?), "not patched");
             Ok(())
         })
         .await?;
         let ran = echo.ran()?;
-        let mut all: [Figures; 3] = Default::default();
-        let mut added: [Figures; 3] = Default::default();
+        let mut all: [Figures; 4] = Default::default();
+        let mut added: [Figures; 4] = Default::default();
         for _ in 0..ROUNDS {
-            let mut round: [Figures; 3] = Default::default();
+            let mut round: [Figures; 4] = Default::default();
             for turn in 0..TIMES / ROUNDS {
                 for which in 0..WHO.len() {
                     let which = (which + turn) % WHO.len();
@@ -56,6 +64,10 @@ pub async fn measure(cluster: &Cluster) -> Result<()> {
                     let made = create(&pods, &asked[which]).await?;
                     round[which].took(started.elapsed());
                     ensure!(is_reviewed(&made), "not reviewed: {made:?}");
+                    ensure!(
+                        is_patched(&made) == (WHO[which] == "patching"),
+                        "who patched? {made:?}"
+                    );
                 }
             }
             for (which, figures) in round.iter().enumerate() {
@@ -97,6 +109,14 @@ fn is_reviewed(pod: &Pod) -> bool {
         .any(|(key, _)| key == keys::REVIEWED);
     let gates = pod.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref());
     mark && gates.is_none_or(Vec::is_empty)
+}
+
+fn is_patched(pod: &Pod) -> bool {
+    pod.metadata
+        .labels
+        .iter()
+        .flatten()
+        .any(|(key, _)| key == PATCHED)
 }
 
 /// A Pod about which `who` is asked, with this many references to ConfigMaps and Secrets.

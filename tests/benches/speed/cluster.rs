@@ -93,9 +93,9 @@ impl Cluster {
         Ok(())
     }
 
-    /// An echo on this machine's address.
-    pub async fn echo(&self) -> Result<Server> {
-        Server::start(Kind::Echo, self.ip, false).await
+    /// An echo of this kind on this machine's address.
+    pub async fn echo(&self, kind: Kind) -> Result<Server> {
+        Server::start(kind, self.ip, false).await
     }
 
     /// A `serve` with the chart's identity on this machine's address. Does not wait for it.

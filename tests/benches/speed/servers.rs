@@ -6,10 +6,12 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
@@ -37,6 +39,8 @@ pub enum Kind {
     Ours,
     /// The echo.
     Echo,
+    /// An echo that sets a label under mutation: the least that whoever changes anything costs the API server.
+    Patching,
 }
 
 /// What to serve, where, and which directory holds the certificate and takes the address.
@@ -54,6 +58,7 @@ pub fn role(arguments: &[String]) -> Option<Role> {
     let kind = match first.as_str() {
         "--serve=ours" => Kind::Ours,
         "--serve=echo" => Kind::Echo,
+        "--serve=patching" => Kind::Patching,
         _ => return None,
     };
     Some(Role {
@@ -81,7 +86,8 @@ pub fn serve(role: Role) -> Result<()> {
                 let reviewer = Reviewer::alone(InHand(understudy_bench::facts()));
                 listener.serve(reviewer, Some(tls), seasons).await;
             }
-            Kind::Echo => listener.serve(Echo, Some(tls), seasons).await,
+            Kind::Echo => listener.serve(Echo { patching: false }, Some(tls), seasons).await,
+            Kind::Patching => listener.serve(Echo { patching: true }, Some(tls), seasons).await,
         }
         Ok(())
     })
@@ -98,9 +104,27 @@ impl Gather for InHand {
     fn remembered(&self) -> Facts {
         self.0.clone()
     }
+
+    fn stands(&self, _: &admission::Request, _: &Facts) -> impl Future<Output = bool> + Send + 'static {
+        std::future::ready(true)
+    }
 }
 
-struct Echo;
+struct Echo {
+    patching: bool,
+}
+
+/// The rest of an answer with one operation; the object has labels.
+static PATCH: LazyLock<String> = LazyLock::new(|| {
+    let operations = format!(r#"[{{"op":"add","path":"/metadata/labels/{PATCHED}","value":"true"}}]"#);
+    format!(
+        r#","patchType":"JSONPatch","patch":{:?}"#,
+        STANDARD.encode(operations)
+    )
+});
+
+/// The label that a patching echo sets.
+pub const PATCHED: &str = "patched";
 
 #[derive(Deserialize)]
 struct Review {
@@ -114,14 +138,16 @@ struct Asked {
 
 impl Answer for Echo {
     async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let patching = self.patching && request.uri().path() == "/mutate";
         let Ok(body) = request.into_body().collect().await else {
             return text(StatusCode::BAD_REQUEST, "the body broke off");
         };
         let Ok(review) = serde_json::from_slice::<Review>(&body.to_bytes()) else {
             return text(StatusCode::BAD_REQUEST, "not a review");
         };
+        let patch = if patching { PATCH.as_str() } else { "" };
         let answer = format!(
-            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":{:?},"allowed":true}}}}"#,
+            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":{:?},"allowed":true{patch}}}}}"#,
             review.request.uid
         );
         reply(StatusCode::OK, "application/json", answer)
@@ -162,6 +188,7 @@ impl Server {
         command.arg(match kind {
             Kind::Ours => "--serve=ours",
             Kind::Echo => "--serve=echo",
+            Kind::Patching => "--serve=patching",
         });
         command.arg(ip.to_string()).arg(directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::null());

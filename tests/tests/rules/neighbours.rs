@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 use understudy_tests::previews::{SOON, assert_refused, create, pod, ready_preview, stage, unique};
-use understudy_tests::testbed::{Neighbour, User, eventually};
+use understudy_tests::testbed::{Neighbour, Role, User, eventually};
 
 const GOLDEN: &str = "postgres://u:p@db.shop/shop";
 
@@ -84,4 +84,38 @@ async fn what_another_webhook_undoes_is_refused_in_its_final_state() {
         "{message}"
     );
     assert!(!message.contains("u:p@"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_changed_after_us_is_let_in_without_reading_it_again() {
+    let namespace = ready_preview("unchanged").await;
+    let url = json!([{ "name": "DATABASE_URL", "value": GOLDEN }]);
+    let (own, generated) = (unique("own"), unique("generated"));
+    let mut nameless = pod("", url.clone());
+    nameless["metadata"] = json!({ "generateName": format!("{generated}-") });
+    for manifest in [pod(&own, url), nameless] {
+        create(User::Developer, &namespace, "pods", manifest)
+            .await
+            .unwrap();
+    }
+    let logs = stage().await.bed().logs();
+    let log = std::fs::read_to_string(logs.join(format!("{}.log", Role::Serve.name()))).unwrap();
+    let reviews: Vec<Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    for name in [&own, &generated] {
+        let of_it = |review: &&Value| {
+            review["namespace"] == namespace.as_str()
+                && review["stage"] == "Validate"
+                && review["name"]
+                    .as_str()
+                    .is_some_and(|found| found.starts_with(name))
+        };
+        let found: Vec<&Value> = reviews.iter().filter(of_it).collect();
+        assert!(
+            found.len() == 1 && found[0]["vouched"] == true && found[0]["verdict"] == "allow",
+            "{name}: {found:?}"
+        );
+    }
 }

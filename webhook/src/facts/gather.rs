@@ -1,17 +1,11 @@
 //! The facts of one review: from memory, and read live exactly where the core asks for it.
 
 use super::{Live, Memory};
-use std::collections::BTreeMap;
 use understudy::admission::{self, Facts, Request, Stage};
 use understudy::environment::Fact;
 
-/// What `request` has to be reviewed with.
+/// What `request`, of which some rule speaks, has to be reviewed with.
 pub async fn gather(memory: &Memory, live: &Live, stage: Stage, request: &Request) -> Facts {
-    // Whoever makes what no rule speaks of must not wait for a read: Kubernetes makes the ServiceAccount of every namespace,
-    // preview or not, with a single worker.
-    if !admission::concerns(request) {
-        return memory.facts(None, BTreeMap::new());
-    }
     let (preview, sources, pods) = tokio::join!(
         memory.preview(request, stage, live),
         live.read(&request.namespace, admission::needs(request)),

@@ -1,8 +1,8 @@
 //! What is remembered: metadata of namespaces, policies, where Services lead. Kept by watches.
 //!
-//! Assumption: it may lag behind the API server. A namespace that is not in memory is read once, live, and so is one whose
-//! seal would let a Pod in unheld; where that fails it counts as unknown and the rules hold or refuse. Nothing is written,
-//! and no secret value is ever in here.
+//! Assumption: it may lag behind the API server. A namespace that is not in memory is read once, live, and so is that of
+//! each new Pod before validation lets it in; where that fails it counts as unknown and the rules hold or refuse. Nothing is
+//! written, and no secret value is ever in here.
 
 use super::freshness::{Followed, Freshness};
 use super::live::Live;
@@ -20,7 +20,7 @@ use kube::{Api, Client};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
-use understudy::admission::{Facts, Installation, Request, Stage};
+use understudy::admission::{self, Facts, Installation, Request, Stage};
 use understudy::environment::{Data, Fact, Reference};
 use understudy::fingerprints::Fingerprints;
 use understudy::policy::{PreviewPolicy, PreviewPolicySpec};
@@ -127,10 +127,6 @@ fn changes_goldens(
     }
 }
 
-fn is_birth_of_a_pod(request: &Request) -> bool {
-    request.is("", "pods") && request.is_create()
-}
-
 impl Memory {
     /// Waits until all has been listed once; before that an empty memory says nothing. `false` if that never comes.
     pub async fn filled(&self) -> bool {
@@ -145,14 +141,13 @@ impl Memory {
         let known = self.namespaces.get(&ObjectRef::new(&request.namespace));
         match known.and_then(|namespace| Preview::of(&namespace.metadata)) {
             // Memory may have missed an end and a birth, and a review does not say which of two namespaces of one name it
-            // is for. So a Pod is let in without gates on what is read now, never on the seal of an earlier namespace. Once
-            // is enough: the gates that mutation gave it, validation leaves.
-            // The other way round at validation: who mutated may have known of a seal that this memory has not seen yet.
-            Some(preview)
-                if preview.sealed.is_some() == (stage == Stage::Mutate) && is_birth_of_a_pod(request) =>
-            {
+            // is for; nor need it know yet of the seal that another replica's mutation knew of. So a Pod is let in on what is
+            // read now, and once is enough: gates that it was given for nothing at mutation, the controller lifts.
+            Some(_) if stage == Stage::Validate && admission::is_birth_of_a_pod(request) => {
                 Preview::of(&live.namespace(&request.namespace).await?)
             }
+            // Nobody can make anything in it, so this is about another namespace of that name.
+            Some(preview) if preview.deleting => Preview::of(&live.namespace(&request.namespace).await?),
             Some(preview) => Some(preview),
             // We are only called for previews, so memory lags behind.
             None => Preview::of(&live.namespace(&request.namespace).await?),

@@ -190,7 +190,7 @@ mod tests {
         };
         let mut draft = Draft::new(&request.object);
         unknown(&request, &mut draft);
-        match draft.decide(&request.object) {
+        match draft.decide(&request.object).0 {
             Decision::Allow { warnings } => warnings,
             other => panic!("a typing error is no refusal: {other:?}"),
         }

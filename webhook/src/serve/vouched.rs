@@ -1,0 +1,235 @@
+//! What mutation has just reviewed, so that validation need not read all of it again.
+//!
+//! The API server asks twice about each Pod, a few milliseconds apart. Where what it asks the second time is, in every part,
+//! what the first review led to, and the preview is by a live read what that review took it for, there is nothing left to
+//! find out. Anything else is reviewed from the start: another replica was asked first, another webhook changed the Pod.
+//!
+//! No object and no value is kept: a keyed hash for a second at most, for one answer.
+
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use understudy::admission::Request;
+
+/// Between the two reviews of one object. As long as what a Pod reads may change unseen before its container starts.
+const LONGEST: Duration = Duration::from_secs(1);
+/// Kept at once; beyond that validation reads again.
+const MOST: usize = 1024;
+
+/// What was reviewed within the last second.
+#[derive(Default)]
+pub struct Vouched {
+    key: RandomState,
+    reviewed: Mutex<VecDeque<Reviewed>>,
+}
+
+struct Reviewed {
+    hash: u64,
+    at: Instant,
+    standing: oneshot::Receiver<bool>,
+}
+
+impl Vouched {
+    /// `request`, the creation of its object as mutation left it, may pass once more if the preview turns out to be what it was taken
+    /// for: `standing` is being found out.
+    pub fn put(&self, request: &Request, standing: oneshot::Receiver<bool>, at: Instant) {
+        let hash = self.hash(request);
+        let mut reviewed = self.reviewed();
+        while reviewed.front().is_some_and(|oldest| oldest.at + LONGEST < at) {
+            reviewed.pop_front();
+        }
+        if reviewed.len() < MOST {
+            reviewed.push_back(Reviewed { hash, at, standing });
+        }
+    }
+
+    /// Whether exactly `request` has just passed, and its preview is what it was then; once for each time that it did.
+    pub async fn holds(&self, request: &Request, now: Instant) -> bool {
+        let Some(standing) = self.take(request, now) else {
+            return false;
+        };
+        standing.await.unwrap_or(false)
+    }
+
+    fn take(&self, request: &Request, now: Instant) -> Option<oneshot::Receiver<bool>> {
+        if self.reviewed().is_empty() {
+            return None;
+        }
+        let hash = self.hash(request);
+        let mut reviewed = self.reviewed();
+        // The newest: of two requests that are alike, this one's own review or a later one.
+        let found = reviewed.iter().rposition(|reviewed| reviewed.hash == hash)?;
+        let found = reviewed.remove(found)?;
+        (found.at + LONGEST >= now).then_some(found.standing)
+    }
+
+    /// Of everything that the two requests have in common: all but their uids and what the API server fills in between.
+    fn hash(&self, request: &Request) -> u64 {
+        let Request {
+            uid: _,
+            kind,
+            group,
+            resource,
+            sub_resource,
+            name: _,
+            namespace,
+            operation: _,
+            user,
+            object,
+            old_object: _,
+        } = request;
+        let mut hasher = self.key.build_hasher();
+        (kind, group, resource, sub_resource, namespace).hash(&mut hasher);
+        (&user.name, &user.groups).hash(&mut hasher);
+        for (field, value) in object.as_object().into_iter().flatten() {
+            match field.as_str() {
+                "status" => {}
+                "metadata" => asked_for(value).for_each(|part| part.hash(&mut hasher)),
+                _ => (field, value).hash(&mut hasher),
+            }
+        }
+        hasher.finish()
+    }
+
+    fn reviewed(&self) -> MutexGuard<'_, VecDeque<Reviewed>> {
+        self.reviewed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Metadata as whoever asks gave it. Source: `rest.BeforeCreate` of the API server, which comes between the reviews.
+fn asked_for(metadata: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let generates_name = metadata["generateName"].is_string();
+    let fields = metadata.as_object().into_iter().flatten();
+    fields.filter(move |(field, _)| match field.as_str() {
+        "uid" | "creationTimestamp" | "generation" => false,
+        "name" => !generates_name,
+        _ => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use understudy::admission::User;
+
+    fn asked(object: Value) -> Request {
+        let user = User {
+            name: "developer".to_owned(),
+            groups: vec!["developers".to_owned()],
+        };
+        Request::creation(object, "pods", user)
+    }
+
+    fn pod() -> Value {
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "generateName": "web-", "namespace": "shop-pr-7" },
+            "spec": { "containers": [{ "name": "web", "env": [{ "name": "A", "value": "b" }] }] } })
+    }
+
+    /// As validation is shown what mutation let in.
+    fn filled_in() -> Value {
+        let mut pod = pod();
+        for (field, value) in [
+            ("name", json!("web-x7k2p")),
+            ("uid", json!("3f5b")),
+            ("creationTimestamp", json!("2026-01-01T00:00:00Z")),
+            ("generation", json!(1)),
+        ] {
+            pod["metadata"][field] = value;
+        }
+        pod["status"] = json!({ "phase": "Pending", "qosClass": "BestEffort" });
+        pod
+    }
+
+    fn found(stands: bool) -> oneshot::Receiver<bool> {
+        let (say, said) = oneshot::channel();
+        say.send(stands).expect("somebody listens");
+        said
+    }
+
+    #[tokio::test]
+    async fn what_was_reviewed_passes_once_as_the_api_server_completed_it() {
+        let (vouched, now) = (Vouched::default(), Instant::now());
+        vouched.put(&asked(pod()), found(true), now);
+        assert!(vouched.holds(&asked(filled_in()), now).await);
+        assert!(
+            !vouched.holds(&asked(filled_in()), now).await,
+            "it was asked once"
+        );
+    }
+
+    #[tokio::test]
+    async fn whatever_else_differs_is_reviewed_again() {
+        let (vouched, now) = (Vouched::default(), Instant::now());
+        vouched.put(&asked(pod()), found(true), now);
+        let changes: [(&str, Value); 8] = [
+            ("/spec/containers/0/env/0/value", json!("c")),
+            ("/spec/containers/0/env/0/name", json!("B")),
+            ("/spec/containers/0/name", json!("db")),
+            ("/metadata/generateName", json!("other-")),
+            ("/metadata/namespace", json!("shop-pr-8")),
+            (
+                "/metadata",
+                json!({ "name": "web-x7k2p", "namespace": "shop-pr-7" }),
+            ),
+            ("/spec/containers", json!([])),
+            ("/kind", json!("PodTemplate")),
+        ];
+        for (path, value) in changes {
+            let mut pod = filled_in();
+            *pod.pointer_mut(path).expect("there is such a place") = value;
+            assert!(!vouched.holds(&asked(pod), now).await, "{path}");
+        }
+        for add in ["/metadata/labels", "/metadata/annotations", "/spec/volumes"] {
+            let mut pod = filled_in();
+            let (parent, field) = add.rsplit_once('/').expect("a path");
+            pod.pointer_mut(parent).expect("there is such a place")[field] = json!({ "a": "b" });
+            assert!(!vouched.holds(&asked(pod), now).await, "{add}");
+        }
+        let mut other = asked(filled_in());
+        other.user.groups.push("system:masters".to_owned());
+        assert!(!vouched.holds(&other, now).await, "somebody else");
+        assert!(vouched.holds(&asked(filled_in()), now).await);
+    }
+
+    #[tokio::test]
+    async fn a_pod_with_a_name_of_its_own_keeps_it() {
+        let (vouched, now) = (Vouched::default(), Instant::now());
+        let named = |name: &str| {
+            let mut pod = pod();
+            pod["metadata"] = json!({ "name": name, "namespace": "shop-pr-7" });
+            asked(pod)
+        };
+        vouched.put(&named("web-0"), found(true), now);
+        assert!(!vouched.holds(&named("web-1"), now).await);
+        assert!(vouched.holds(&named("web-0"), now).await);
+    }
+
+    #[tokio::test]
+    async fn nobody_vouches_for_a_preview_that_is_not_what_it_was_taken_for() {
+        let (vouched, now) = (Vouched::default(), Instant::now());
+        vouched.put(&asked(pod()), found(false), now);
+        assert!(!vouched.holds(&asked(filled_in()), now).await);
+        // Nothing was found out at all.
+        vouched.put(&asked(pod()), oneshot::channel().1, now);
+        assert!(!vouched.holds(&asked(filled_in()), now).await);
+    }
+
+    #[tokio::test]
+    async fn it_lasts_a_second_and_no_more_than_a_thousand_are_kept() {
+        let (vouched, now) = (Vouched::default(), Instant::now());
+        let later = now + LONGEST + Duration::from_millis(1);
+        vouched.put(&asked(pod()), found(true), now);
+        assert!(!vouched.holds(&asked(filled_in()), later).await);
+        for _ in 0..=MOST {
+            vouched.put(&asked(pod()), found(true), now);
+        }
+        assert_eq!(vouched.reviewed().len(), MOST);
+        vouched.put(&asked(pod()), found(true), later);
+        assert_eq!(vouched.reviewed().len(), 1, "what is too old is forgotten");
+    }
+}
