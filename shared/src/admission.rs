@@ -41,7 +41,7 @@ pub fn concerns(request: &Request) -> bool {
     request.is_write() && !request.is_deleting() && RULES.iter().any(|rule| (rule.applies)(request))
 }
 
-/// Whether `request` makes a Pod: the one review whose outcome depends on more than what is remembered.
+/// Whether `request` makes a Pod: what may start at once, and reads what is not remembered.
 pub fn is_birth_of_a_pod(request: &Request) -> bool {
     request.is("", "pods") && request.is_create()
 }

@@ -1,6 +1,7 @@
 //! Facts for reviews: what is remembered, and what is read live. Used by `serve` for requests and by `control` for what
 //! came in sideways, so that both see the same.
 
+mod doubt;
 mod freshness;
 mod gather;
 mod live;

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::thread::{self, available_parallelism};
 use understudy::admission::{self, Facts};
-use understudy_bench::{Sample, Size, facts};
+use understudy_bench::{Outcome, Sample, Size, facts};
 
 /// That of `serve`.
 #[global_allocator]
@@ -64,16 +64,18 @@ fn named(name: &str) -> Result<Sample> {
 }
 
 /// Enough reviews that what differs from one to the next does not show, and that all samples together take a minute.
-fn times(size: Size) -> u64 {
-    match size {
-        Size::Small | Size::Usual => 50,
-        Size::Large => 10,
-        Size::Huge => 1,
+fn times(sample: &Sample) -> u64 {
+    match (sample.outcome, sample.size) {
+        // Read up to the object, whatever its size.
+        (Outcome::NotOurs, _) => 200,
+        (_, Size::Small | Size::Usual) => 50,
+        (_, Size::Large) => 10,
+        (_, Size::Huge) => 1,
     }
 }
 
 fn count(sample: &Sample) -> Result<u64> {
-    let times = times(sample.size);
+    let times = times(sample);
     let twice = executed(&sample.name(), 2 * times)?;
     Ok((twice - executed(&sample.name(), times)?) / times)
 }
@@ -194,7 +196,7 @@ fn write() -> Result<()> {
 
 /// Inclusive by function.
 fn profile(name: &str) -> Result<()> {
-    let times = times(named(name)?.size);
+    let times = times(&named(name)?);
     let out = std::env::temp_dir().join(format!("understudy-profile-{}", std::process::id()));
     let status = Command::new("valgrind")
         .args([

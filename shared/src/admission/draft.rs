@@ -262,7 +262,8 @@ impl<'r> Draft<'r> {
             self.deny(Violation::new(Reason::InternalError, field, message));
             return;
         }
-        if field.starts_with("/spec") {
+        // Variables may come from the Pod's own labels and annotations.
+        if field.starts_with("/spec") || field.starts_with("/metadata") {
             self.environments = None;
         }
         self.operations.push(change.operation(path));

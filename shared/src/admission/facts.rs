@@ -95,6 +95,13 @@ impl Facts {
         }
     }
 
+    /// Whether `other` are of the same moment in all that holds for every request: policies, and what is protected.
+    pub fn share_rules_with(&self, other: &Facts) -> bool {
+        Arc::ptr_eq(&self.policies, &other.policies)
+            && Arc::ptr_eq(&self.protected, &other.protected)
+            && Arc::ptr_eq(&self.fingerprints, &other.fingerprints)
+    }
+
     /// What the request's preview may not reach.
     pub fn bounds<'f>(&'f self, namespace: &'f str) -> Bounds<'f> {
         let sharing = self.policy().map(|policy| &policy.sharing);

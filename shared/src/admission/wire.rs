@@ -184,13 +184,15 @@ mod tests {
                         !crate::admission::concerns(&whole),
                         "{operation} {resource}/{sub_resource}"
                     );
-                    unread.push(format!("{operation} {resource}"));
+                    unread.push(format!("{operation} {resource}/{sub_resource}"));
                 } else {
                     assert_eq!(read, whole);
                 }
             }
         }
-        assert!(unread.contains(&"CREATE deployments".to_owned()), "{unread:?}");
-        assert!(unread.contains(&"UPDATE pods".to_owned()), "{unread:?}");
+        assert!(unread.contains(&"CREATE deployments/".to_owned()), "{unread:?}");
+        assert!(unread.contains(&"UPDATE deployments/".to_owned()), "{unread:?}");
+        // A mark may come later to what was reviewed when it was made.
+        assert!(!unread.contains(&"UPDATE pods/".to_owned()), "{unread:?}");
     }
 }

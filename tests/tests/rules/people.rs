@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use understudy::keys;
 use understudy_tests::previews::{
@@ -244,4 +244,20 @@ async fn a_trusted_account_names_the_owner_and_what_it_writes_lives_in_git() {
         .await
         .unwrap();
     assert_eq!(made["spec"]["type"], "ClusterIP");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_says_later_of_a_pod_that_it_is_exempt() {
+    let namespace = ready_preview("excused").await;
+    everything(&namespace, "developers").await;
+    let made = create(User::Developer, &namespace, "pods", pod("web", json!([])));
+    made.await.unwrap();
+    let pods = objects(User::Developer, &namespace, "v1", "Pod", "pods").await;
+    let annotate = async |key: &str| {
+        let patch = json!({ "metadata": { "annotations": { key: "admin" } } });
+        pods.patch("web", &PatchParams::default(), &Patch::Merge(patch))
+            .await
+    };
+    assert_refused(annotate(keys::EXEMPTED_BY).await, OBJECTS, &["field-reserved"]);
+    annotate("example.com/seen-by").await.unwrap();
 }

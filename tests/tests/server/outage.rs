@@ -3,7 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use understudy::keys;
+use understudy_tests::previews::ready_preview;
+use understudy_tests::shop;
 use understudy_tests::testbed::{eventually, installed};
 
 use crate::replica::{Options, Replica, SOON};
@@ -87,4 +92,46 @@ async fn a_silent_api_server_makes_no_review_late_and_readiness_says_what_is_old
             .await;
         assert!(age < 15.0, "{facts} {age}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nothing_can_be_read_a_pod_of_a_sealed_preview_is_held_after_one_refusal() {
+    let bed = shop::stage().await.bed();
+    let preview = ready_preview("silent").await;
+    let proxy = bed.proxy().unwrap();
+    let replica = Replica::start(Options {
+        through: Some(&proxy),
+        ..Options::default()
+    })
+    .await;
+    let mut call = replica.caller().connect().await.unwrap();
+    let mut review = pod(&preview, json!([]));
+    review["request"]["object"]["metadata"]["ownerReferences"] = json!([{ "apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "name": "web", "uid": "1", "controller": true, "blockOwnerDeletion": true }]);
+    let mut made = async || {
+        let mutated = call.review("/mutate", &review).await.unwrap();
+        let mut object = review["request"]["object"].clone();
+        let patch = STANDARD.decode(mutated["patch"].as_str().unwrap()).unwrap();
+        let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+        json_patch::patch(&mut object, &patch).unwrap();
+        let mut completed = review.clone();
+        completed["request"]["object"] = object.clone();
+        let validated = call.review("/validate", &completed).await.unwrap();
+        (
+            object["spec"]["schedulingGates"].clone(),
+            validated["allowed"] == true,
+        )
+    };
+    assert_eq!(made().await, (Value::Null, true), "nothing is in the way");
+    proxy.pause();
+    // Nobody can tell whether it is still the same preview.
+    assert_eq!(made().await, (Value::Null, false));
+    let (gates, allowed) = made().await;
+    let names: Vec<&Value> = gates
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|gate| &gate["name"])
+        .collect();
+    assert!(allowed && names.contains(&&json!(keys::GATE_REVIEW)), "{gates}");
 }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use understudy::keys;
@@ -23,10 +24,14 @@ pub struct Environments {
     changed: mpsc::UnboundedSender<ObjectRef<Namespace>>,
 }
 
+/// How long a change counts: what was reviewed before it may be stored after it, and shows up here later still.
+const SETTLING: Duration = Duration::from_secs(5);
+
 struct Watched {
     uid: String,
     /// Something changed since the last look.
     stale: bool,
+    changed: Instant,
     task: JoinHandle<()>,
 }
 
@@ -61,7 +66,7 @@ impl Environments {
                 changes::<Secret>(&client, &name)
             ));
             while events.next().await.is_some() {
-                context.environments.mark(&name);
+                context.environments.has_changed(&name);
                 let _ = changed.send(ObjectRef::new(&name));
             }
         });
@@ -71,6 +76,7 @@ impl Environments {
             Watched {
                 uid,
                 stale: true,
+                changed: Instant::now(),
                 task,
             },
         );
@@ -84,24 +90,29 @@ impl Environments {
             .remove(namespace);
     }
 
-    /// Something changed, or could not be read when it was looked at.
-    pub fn mark(&self, namespace: &str) {
-        if let Some(watched) = self
-            .watched
-            .lock()
-            .expect("no panic while held")
-            .get_mut(namespace)
-        {
+    fn has_changed(&self, namespace: &str) {
+        self.edit(namespace, |watched| {
             watched.stale = true;
-        }
+            watched.changed = Instant::now();
+        });
     }
 
-    /// Whether something changed since this was asked last.
+    /// Something could not be read when it was looked at.
+    pub fn mark(&self, namespace: &str) {
+        self.edit(namespace, |watched| watched.stale = true);
+    }
+
+    /// Whether something changed since this was asked last, or a moment ago.
     pub fn take(&self, namespace: &str) -> bool {
+        let taken = self.edit(namespace, |watched| {
+            std::mem::take(&mut watched.stale) || watched.changed.elapsed() < SETTLING
+        });
+        taken.unwrap_or(false)
+    }
+
+    fn edit<T>(&self, namespace: &str, edit: impl FnOnce(&mut Watched) -> T) -> Option<T> {
         let mut watched = self.watched.lock().expect("no panic while held");
-        watched
-            .get_mut(namespace)
-            .is_some_and(|watched| std::mem::take(&mut watched.stale))
+        watched.get_mut(namespace).map(edit)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What is remembered: metadata of namespaces, policies, where Services lead. Kept by watches.
 //!
 //! Assumption: it may lag behind the API server. A namespace that is not in memory is read once, live, and so is that of
-//! each new Pod before validation lets it in; where that fails it counts as unknown and the rules hold or refuse. Nothing is
+//! each new Pod before validation lets it in unheld; where that fails it counts as unknown and the rules hold or refuse. Nothing is
 //! written, and no secret value is ever in here.
 
+use super::doubt::Doubt;
 use super::freshness::{Followed, Freshness};
 use super::live::Live;
 use super::rules::{Generation, Rules};
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use understudy::admission::{self, Facts, Installation, Request, Stage};
 use understudy::environment::{Data, Fact, Reference};
 use understudy::fingerprints::Fingerprints;
+use understudy::keys;
 use understudy::policy::{PreviewPolicy, PreviewPolicySpec};
 use understudy::preview::{self, Preview};
 use understudy::protected::Protected;
@@ -36,6 +38,7 @@ pub struct Memory {
     services: Directory,
     fingerprints: Arc<Mutex<Arc<Fingerprints>>>,
     rules: Generation,
+    doubt: Arc<Doubt>,
     filled: watch::Receiver<bool>,
 }
 
@@ -56,6 +59,7 @@ pub fn start(
         services: Directory::default(),
         fingerprints: Arc::default(),
         rules: Generation::default(),
+        doubt: Arc::default(),
         filled,
     };
 
@@ -139,19 +143,44 @@ impl Memory {
             return None;
         }
         let known = self.namespaces.get(&ObjectRef::new(&request.namespace));
-        match known.and_then(|namespace| Preview::of(&namespace.metadata)) {
-            // Memory may have missed an end and a birth, and a review does not say which of two namespaces of one name it
-            // is for; nor need it know yet of the seal that another replica's mutation knew of. So a Pod is let in on what is
-            // read now, and once is enough: gates that it was given for nothing at mutation, the controller lifts.
-            Some(_) if stage == Stage::Validate && admission::is_birth_of_a_pod(request) => {
-                Preview::of(&live.namespace(&request.namespace).await?)
+        let known = known.and_then(|namespace| Preview::of(&namespace.metadata));
+        // Memory may have missed an end and a birth, and a review does not say which of two namespaces of one name it is for;
+        // nor need it know yet of the seal that another replica's mutation knew of. So a Pod that is held by nothing is let in
+        // on what is read now. Once is enough: gates that mutation gave for nothing, the controller lifts.
+        let is_remembered = |preview: &Preview| match stage {
+            _ if !admission::is_birth_of_a_pod(request) => true,
+            Stage::Mutate => preview.sealed.is_none() || !(preview.deleting || self.doubt.lasts()),
+            Stage::Validate => {
+                preview.sealed.is_some() && admission::has_gate(&request.object, keys::GATE_GUARDRAILS)
             }
-            // Nobody can make anything in it, so this is about another namespace of that name.
-            Some(preview) if preview.deleting => Preview::of(&live.namespace(&request.namespace).await?),
-            Some(preview) => Some(preview),
-            // We are only called for previews, so memory lags behind.
-            None => Preview::of(&live.namespace(&request.namespace).await?),
+        };
+        match known {
+            Some(preview) if is_remembered(&preview) => Some(preview),
+            // We are only called for previews, so what is not known at all is one that memory has not seen yet.
+            known => self.read(live, &request.namespace, known.as_ref()).await,
         }
+    }
+
+    /// Whether the preview `namespace` is now what `facts` take it for, and so is all that holds for every preview.
+    pub async fn stands(&self, live: &Live, namespace: &str, facts: &Facts) -> bool {
+        let Some(known) = &facts.preview else { return false };
+        let found = self.read(live, namespace, Some(known)).await;
+        found.as_ref() == Some(known) && facts.share_rules_with(&self.facts(None, BTreeMap::new()))
+    }
+
+    /// The preview `namespace` as it is now; doubts what is `known` of it where that let Pods in and is not so.
+    async fn read(&self, live: &Live, namespace: &str, known: Option<&Preview>) -> Option<Preview> {
+        let found = live.namespace(namespace).await;
+        let found = found.and_then(|found| Preview::of(&found));
+        let is_wrong = |known: &Preview| {
+            let now = found.as_ref();
+            known.sealed.is_some()
+                && now.is_none_or(|now| (&now.uid, &now.sealed) != (&known.uid, &known.sealed))
+        };
+        if known.is_some_and(is_wrong) {
+            self.doubt.raise();
+        }
+        found
     }
 
     /// What no preview may reach.

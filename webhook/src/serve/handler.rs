@@ -21,7 +21,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use understudy::admission::{self, Decision, Facts, Request, Stage};
-use understudy::preview::Preview;
 use understudy::reason::Reason;
 use understudy::violation::Violation;
 
@@ -39,8 +38,8 @@ pub trait Gather: Send + Sync + 'static {
     /// What there is when that took too long.
     fn remembered(&self) -> Facts;
 
-    /// Whether the preview of `request` is now what `facts` take it for.
-    fn stands(&self, request: &Request, facts: &Facts) -> impl Future<Output = bool> + Send + 'static;
+    /// Whether what `facts` take for given, the preview of `request` above all, is so now.
+    fn stands(&self, request: &Request, facts: &Facts) -> impl Future<Output = bool> + Send;
 }
 
 /// The cluster: `memory` (namespaces and policies) and `sources` (ConfigMaps and Secrets, live).
@@ -60,40 +59,39 @@ impl Gather for Cluster {
         self.memory.facts(None, BTreeMap::new())
     }
 
-    fn stands(&self, request: &Request, facts: &Facts) -> impl Future<Output = bool> + Send + 'static {
-        let (sources, namespace) = (self.sources.clone(), request.namespace.clone());
-        let taken_for = facts.preview.clone();
-        async move {
-            let found = sources.namespace(&namespace).await;
-            found.is_some_and(|found| Preview::of(&found) == taken_for)
-        }
+    fn stands(&self, request: &Request, facts: &Facts) -> impl Future<Output = bool> + Send {
+        self.memory.stands(&self.sources, &request.namespace, facts)
     }
 }
 
 /// Answers reviews with facts from `G`.
 pub struct Reviewer<G> {
-    facts: G,
+    facts: Arc<G>,
     metrics: Arc<Metrics>,
     budget: Budget,
     turns: Turns,
-    vouched: Vouched,
+    /// Validations that are made ahead; `None` makes each when it is asked.
+    vouched: Option<Vouched>,
 }
 
 impl<G: Gather> Reviewer<G> {
     /// Reviews with `facts`, and counts in `metrics`.
     pub fn new(facts: G, metrics: Arc<Metrics>) -> Self {
         Reviewer {
-            facts,
+            facts: Arc::new(facts),
             budget: Budget::default(),
             turns: Turns::new(metrics.clone()),
-            vouched: Vouched::default(),
+            vouched: Some(Vouched::default()),
             metrics,
         }
     }
 
-    /// Reviews with `facts` and metrics that nobody reads: to be measured alone.
+    /// Reviews with `facts` and metrics that nobody reads, and makes nothing ahead: to be measured alone.
     pub fn alone(facts: G) -> Self {
-        Reviewer::new(facts, Arc::default())
+        Reviewer {
+            vouched: None,
+            ..Reviewer::new(facts, Arc::default())
+        }
     }
 }
 
@@ -131,7 +129,13 @@ impl<G: Gather> Reviewer<G> {
         // Whoever makes what no rule speaks of must not wait for a read: Kubernetes makes the ServiceAccount of every
         // namespace, preview or not, with a single worker.
         let concerned = admission::concerns(&request);
-        let vouched = stage == Stage::Validate && concerned && self.vouched.holds(&request, started).await;
+        // A large one takes as long to recognise as to review.
+        let is_made_ahead = concerned && !large && admission::is_birth_of_a_pod(&request);
+        let ahead = self.vouched.as_ref().filter(|_| is_made_ahead);
+        let vouched = match ahead {
+            Some(ahead) if stage == Stage::Validate => ahead.holds(&request, started).await,
+            _ => false,
+        };
         let (decision, object, facts) = if vouched || !concerned {
             (Decision::Allow { warnings: Vec::new() }, None, None)
         } else {
@@ -145,11 +149,8 @@ impl<G: Gather> Reviewer<G> {
         if concerned {
             log(stage, &request, &decision, took, vouched);
         }
-        if let Some(facts) = facts
-            && stage == Stage::Mutate
-            && !large
-        {
-            self.vouch(request, &decision, object, &facts);
+        if let (Stage::Mutate, Some(facts), Some(ahead)) = (stage, facts, ahead) {
+            self.vouch(ahead, request, &decision, object, facts);
         }
         Ok(reply(StatusCode::OK, "application/json", answer))
     }
@@ -165,21 +166,34 @@ impl<G: Gather> Reviewer<G> {
         })
     }
 
-    /// Spares the validation of a Pod that was let in what it would have to read, and begins with the one thing that has to
-    /// be read all the same. While the API server works on the patch nobody waits for that.
-    fn vouch(&self, request: Request, decision: &Decision, object: Option<Value>, facts: &Facts) {
-        let passes = matches!(decision, Decision::Allow { .. } | Decision::Patch { .. });
-        if !passes || !admission::is_birth_of_a_pod(&request) {
+    /// Validates a Pod that was let in before the API server asks for it, and makes sure of the preview by the one read that
+    /// has to be live. While the API server works on the patch nobody waits for either.
+    fn vouch(
+        &self,
+        ahead: &Vouched,
+        request: Request,
+        decision: &Decision,
+        object: Option<Value>,
+        facts: Facts,
+    ) {
+        if !matches!(decision, Decision::Allow { .. } | Decision::Patch { .. }) {
             return;
         }
-        let (said, standing) = oneshot::channel();
-        let stands = self.facts.stands(&request, facts);
-        tokio::spawn(async move { said.send(stands.await) });
         let request = match object {
             Some(object) => Request { object, ..request },
             None => request,
         };
-        self.vouched.put(&request, standing, Instant::now());
+        let (said, passes) = oneshot::channel();
+        ahead.put(&request, passes, Instant::now());
+        let gather = self.facts.clone();
+        tokio::spawn(async move {
+            let validated = async {
+                let (decision, _) = decide(Stage::Validate, &request, &facts);
+                matches!(decision, Decision::Allow { .. })
+            };
+            let (stands, passes) = tokio::join!(gather.stands(&request, &facts), validated);
+            said.send(stands && passes)
+        });
     }
 }
 

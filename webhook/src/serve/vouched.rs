@@ -1,8 +1,8 @@
-//! What mutation has just reviewed, so that validation need not read all of it again.
+//! Validations that were made ahead: while the API server still works on the patch of the mutation.
 //!
-//! The API server asks twice about each Pod, a few milliseconds apart. Where what it asks the second time is, in every part,
-//! what the first review led to, and the preview is by a live read what that review took it for, there is nothing left to
-//! find out. Anything else is reviewed from the start: another replica was asked first, another webhook changed the Pod.
+//! It asks twice about each Pod, a few milliseconds apart. Where what it asks the second time is, in every part, what the
+//! patch led to, its validation has been made already, with what was read for the mutation and a live look at the preview.
+//! Anything else is validated when it is asked: another replica was asked first, another webhook changed the Pod.
 //!
 //! No object and no value is kept: a keyed hash for a second at most, for one answer.
 
@@ -15,59 +15,60 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use understudy::admission::Request;
 
-/// Between the two reviews of one object. As long as what a Pod reads may change unseen before its container starts.
+/// Between the two reviews of one object. Two requests that are alike may take each other's, so it is also how old what
+/// a Pod reads may be when it is validated; what changes meanwhile, the controller sees.
 const LONGEST: Duration = Duration::from_secs(1);
 /// Kept at once; beyond that validation reads again.
 const MOST: usize = 1024;
 
-/// What was reviewed within the last second.
+/// The validations of the last second.
 #[derive(Default)]
 pub struct Vouched {
     key: RandomState,
-    reviewed: Mutex<VecDeque<Reviewed>>,
+    validations: Mutex<VecDeque<Validated>>,
 }
 
-struct Reviewed {
+struct Validated {
     hash: u64,
     at: Instant,
-    standing: oneshot::Receiver<bool>,
+    passes: oneshot::Receiver<bool>,
 }
 
 impl Vouched {
-    /// `request`, the creation of its object as mutation left it, may pass once more if the preview turns out to be what it was taken
-    /// for: `standing` is being found out.
-    pub fn put(&self, request: &Request, standing: oneshot::Receiver<bool>, at: Instant) {
+    /// Whether `request`, the creation of its object as mutation left it, `passes` is being found out.
+    pub fn put(&self, request: &Request, passes: oneshot::Receiver<bool>, at: Instant) {
         let hash = self.hash(request);
-        let mut reviewed = self.reviewed();
-        while reviewed.front().is_some_and(|oldest| oldest.at + LONGEST < at) {
-            reviewed.pop_front();
+        let mut validations = self.validations();
+        while validations.front().is_some_and(|oldest| oldest.at + LONGEST < at) {
+            validations.pop_front();
         }
-        if reviewed.len() < MOST {
-            reviewed.push_back(Reviewed { hash, at, standing });
+        if validations.len() < MOST {
+            validations.push_back(Validated { hash, at, passes });
         }
     }
 
-    /// Whether exactly `request` has just passed, and its preview is what it was then; once for each time that it did.
+    /// Whether exactly `request` has been found to pass; once for each time that it was.
     pub async fn holds(&self, request: &Request, now: Instant) -> bool {
-        let Some(standing) = self.take(request, now) else {
+        let Some(passes) = self.take(request, now) else {
             return false;
         };
-        standing.await.unwrap_or(false)
+        passes.await.unwrap_or(false)
     }
 
     fn take(&self, request: &Request, now: Instant) -> Option<oneshot::Receiver<bool>> {
-        if self.reviewed().is_empty() {
+        if self.validations().is_empty() {
             return None;
         }
         let hash = self.hash(request);
-        let mut reviewed = self.reviewed();
-        // The newest: of two requests that are alike, this one's own review or a later one.
-        let found = reviewed.iter().rposition(|reviewed| reviewed.hash == hash)?;
-        let found = reviewed.remove(found)?;
-        (found.at + LONGEST >= now).then_some(found.standing)
+        let mut validations = self.validations();
+        // The newest, in case of another that nobody came for.
+        let found = validations.iter().rposition(|validated| validated.hash == hash)?;
+        let found = validations.remove(found)?;
+        (found.at + LONGEST >= now).then_some(found.passes)
     }
 
-    /// Of everything that the two requests have in common: all but their uids and what the API server fills in between.
+    /// Of everything that the two requests about one birth have in common: not their uids, nor what the API server fills in
+    /// between.
     fn hash(&self, request: &Request) -> u64 {
         let Request {
             uid: _,
@@ -95,8 +96,8 @@ impl Vouched {
         hasher.finish()
     }
 
-    fn reviewed(&self) -> MutexGuard<'_, VecDeque<Reviewed>> {
-        self.reviewed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn validations(&self) -> MutexGuard<'_, VecDeque<Validated>> {
+        self.validations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -210,11 +211,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_vouches_for_a_preview_that_is_not_what_it_was_taken_for() {
+    async fn what_was_found_not_to_pass_or_never_found_out_is_validated_when_it_is_asked() {
         let (vouched, now) = (Vouched::default(), Instant::now());
         vouched.put(&asked(pod()), found(false), now);
         assert!(!vouched.holds(&asked(filled_in()), now).await);
-        // Nothing was found out at all.
         vouched.put(&asked(pod()), oneshot::channel().1, now);
         assert!(!vouched.holds(&asked(filled_in()), now).await);
     }
@@ -228,8 +228,8 @@ mod tests {
         for _ in 0..=MOST {
             vouched.put(&asked(pod()), found(true), now);
         }
-        assert_eq!(vouched.reviewed().len(), MOST);
+        assert_eq!(vouched.validations().len(), MOST);
         vouched.put(&asked(pod()), found(true), later);
-        assert_eq!(vouched.reviewed().len(), 1, "what is too old is forgotten");
+        assert_eq!(vouched.validations().len(), 1, "what is too old is forgotten");
     }
 }

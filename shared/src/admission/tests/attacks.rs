@@ -277,3 +277,33 @@ fn a_schedule_is_suspended_also_where_nothing_is_known_yet() {
     );
     assert_eq!(applied(&cron, &review(&cron, &facts))["spec"]["suspend"], true);
 }
+
+#[test]
+fn a_variable_that_reads_what_is_taken_away_is_read_without_it() {
+    let annotations = json!({ "iam.amazonaws.com/role": "x" });
+    let role = json!({ "fieldRef": { "fieldPath": "metadata.annotations['iam.amazonaws.com/role']" } });
+    let mut request = pod(json!({ "name": "web", "env": [
+        { "name": "ROLE", "valueFrom": role },
+        { "name": "A", "value": "http://api.$(ROLE)shop/" },
+    ] }));
+    request.object["metadata"]["annotations"] = annotations;
+    assert_eq!(reasons(&review(&request, &facts())), ["protected-endpoint"]);
+}
+
+#[test]
+fn the_mark_of_an_exemption_is_forged_on_no_route() {
+    let bytes = |operation: &str, object: Value| {
+        let review = json!({ "apiVersion": "admission.k8s.io/v1", "request": {
+            "uid": "u", "operation": operation, "namespace": "shop-pr-7", "userInfo": { "username": "dev" },
+            "resource": { "group": "", "resource": "pods" }, "object": object, "oldObject": pod(json!({ "name": "web" })).object,
+        } });
+        review.to_string().into_bytes()
+    };
+    let mut forged = pod(json!({ "name": "web" })).object;
+    forged["metadata"]["annotations"][keys::EXEMPTED_BY] = json!("admin");
+    for operation in ["CREATE", "UPDATE"] {
+        let request = parse(&bytes(operation, forged.clone())).unwrap();
+        let refused = reasons(&review(&request, &facts()));
+        assert_eq!(refused, ["field-reserved"], "{operation}");
+    }
+}

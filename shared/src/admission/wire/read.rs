@@ -149,11 +149,12 @@ impl<'de> Visitor<'de> for Reader<'_> {
             if field != Field::Other && seen.contains(&field) {
                 return Err(A::Error::custom(format_args!("{field:?} stands there twice")));
             }
+            // These two come last before the objects.
             let is_in_order = seen.ends_with(&[Field::Operation, Field::UserInfo]);
             seen.push(field);
             let is_wanted = match field {
                 Field::Object | Field::OldObject => {
-                    self.all || *spoken_of.get_or_insert_with(|| is_spoken_of(&request))
+                    self.all || *spoken_of.get_or_insert_with(|| is_spoken_of(&mut request))
                 }
                 Field::Other => false,
                 _ => {
@@ -200,7 +201,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 return Err(A::Error::missing_field(name));
             }
         }
-        let is_spoken_of = spoken_of.unwrap_or_else(|| is_spoken_of(&request));
+        let is_spoken_of = spoken_of.unwrap_or_else(|| is_spoken_of(&mut request));
         if is_spoken_of {
             (request.object, request.old_object) = (object, old_object);
         }
@@ -226,9 +227,20 @@ fn or_default<'de, A: MapAccess<'de>, T: Deserialize<'de> + Default>(map: &mut A
 }
 
 /// Whether a rule speaks of what `request` is about. What happens to a namespace depends on its labels, all else on the
-/// resource and the operation alone.
-fn is_spoken_of(request: &Request) -> bool {
-    request.is_namespace() || RULES.iter().any(|rule| (rule.applies)(request))
+/// resource and the operation alone; but for the mark of an exemption, which may come later to what is reviewed when it is
+/// made.
+fn is_spoken_of(request: &mut Request) -> bool {
+    let applies = |request: &Request| RULES.iter().any(|rule| (rule.applies)(request));
+    if request.is_namespace() || applies(request) {
+        return true;
+    }
+    if request.operation != Operation::Update {
+        return false;
+    }
+    request.operation = Operation::Create;
+    let is_reviewed_at_birth = applies(request);
+    request.operation = Operation::Update;
+    is_reviewed_at_birth
 }
 
 fn nothing() -> Request {
