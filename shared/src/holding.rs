@@ -122,7 +122,18 @@ pub fn needs_sources(pod: &Value, in_force: InForce, facts: &Facts) -> bool {
 
 /// Whether `pod` carries a review mark that counts.
 pub fn is_marked(pod: &Value, facts: &Facts) -> bool {
-    let created = pod["metadata"]["creationTimestamp"]
+    is_younger_than_the_adoption(pod, facts) && !pod["metadata"]["annotations"][keys::REVIEWED].is_null()
+}
+
+/// Whether an exempt user let `object` in as it is. What says so must have come in past admission: before it, and where
+/// the policy only observed, anybody might have written that.
+pub fn is_exempted(object: &Value, facts: &Facts) -> bool {
+    is_younger_than_the_adoption(object, facts)
+        && object["metadata"]["annotations"][keys::EXEMPTED_BY].is_string()
+}
+
+fn is_younger_than_the_adoption(object: &Value, facts: &Facts) -> bool {
+    let created = object["metadata"]["creationTimestamp"]
         .as_str()
         .and_then(|at| at.parse().ok());
     // One that is said to come would let no mark count, ever; the leader sets it right.
@@ -130,8 +141,7 @@ pub fn is_marked(pod: &Value, facts: &Facts) -> bool {
         .preview
         .as_ref()
         .and_then(|preview| preview.adopted_at.map(|at| at.min(facts.now)));
-    let counts = created.is_none_or(|created| contract::mark_counts(since, created));
-    counts && !pod["metadata"]["annotations"][keys::REVIEWED].is_null()
+    created.is_none_or(|created| contract::mark_counts(since, created))
 }
 
 /// Whether a variable of `pod` comes from its own labels or annotations, which may change while it runs.
@@ -149,8 +159,7 @@ fn reads_itself(pod: &Value) -> bool {
 
 /// What a review would refuse or rewrite of what `pod` holds now; `None` when nothing, or when that cannot be told now.
 fn objection(pod: &Value, facts: &Facts) -> Option<(Reason, String)> {
-    // An exempt user let it in as it is.
-    if pod["metadata"]["annotations"][keys::EXEMPTED_BY].is_string() {
+    if is_exempted(pod, facts) {
         return None;
     }
     let about = |reason: &Reason| {

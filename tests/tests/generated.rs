@@ -81,6 +81,7 @@ fn tables() -> Vec<(&'static str, String)> {
         // Objects in a preview. In single quotes, since YAML's own strings have double ones.
         ("prefix", format!("'{}/'", keys::GROUP)),
         ("mark", format!("'{}'", keys::REVIEWED)),
+        ("exemption", format!("'{}'", keys::EXEMPTED_BY)),
         ("guardrail", format!("'{}'", keys::GUARDRAIL)),
         ("branchSecrets", format!("'{}'", keys::BRANCH_SECRET_PREFIX)),
         ("guardrailRules", guardrail_rules()),

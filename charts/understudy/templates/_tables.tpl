@@ -70,6 +70,10 @@
 'understudy.dev/reviewed'
 {{- end }}
 
+{{- define "understudy.tables.exemption" -}}
+'understudy.dev/exempted-by'
+{{- end }}
+
 {{- define "understudy.tables.guardrail" -}}
 'understudy.dev/guardrail'
 {{- end }}

@@ -47,7 +47,7 @@
   namespaceSelector:
     matchExpressions:
       - {key: understudy.dev/preview, operator: In, values: ["true"]}
-  {{- include "understudy.webhook.terms" . | nindent 2 }}
+  {{- include "understudy.webhook.terms" (merge (dict "objects" true) .) | nindent 2 }}
     # Written all the time by the machinery, hold nothing that runs, and must not pile up behind us. An access review
     # is a question and not an object.
     - name: not-an-event-or-lease
@@ -95,6 +95,17 @@ reinvocationPolicy: IfNeeded
 {{- end }}
 matchConditions:
   # A dying object (or namespace) waits for the removal of somebody's finalizer, which is an UPDATE: never in its way.
+  {{- if .objects }}
+  # As long as it does not go it is in force, so it may not become another one meanwhile.
+  - name: not-being-deleted
+    expression: >-
+      oldObject == null || !has(oldObject.metadata.deletionTimestamp) ||
+      !object.all(key, key in ['metadata', 'status'] || (key in oldObject && object[key] == oldObject[key])) ||
+      !oldObject.all(key, key in ['metadata', 'status'] || key in object) ||
+      has(object.metadata.annotations) != has(oldObject.metadata.annotations) ||
+      (has(object.metadata.annotations) && object.metadata.annotations != oldObject.metadata.annotations)
+  {{- else }}
   - name: not-being-deleted
     expression: "oldObject == null || !has(oldObject.metadata.deletionTimestamp)"
+  {{- end }}
 {{- end }}

@@ -95,6 +95,22 @@ impl Facts {
         }
     }
 
+    /// The same without what was read for one request: no value of a Secret is in it.
+    pub fn without_sources(&self) -> Facts {
+        Facts {
+            now: self.now,
+            installation: self.installation.clone(),
+            policies: self.policies.clone(),
+            protected: self.protected.clone(),
+            services: self.services.clone(),
+            fingerprints: self.fingerprints.clone(),
+            pods: self.pods.clone(),
+            preview: self.preview.clone(),
+            wanted_seal: self.wanted_seal.clone(),
+            sources: BTreeMap::new(),
+        }
+    }
+
     /// Whether `other` are of the same moment in all that holds for every request: policies, and what is protected.
     pub fn share_rules_with(&self, other: &Facts) -> bool {
         Arc::ptr_eq(&self.policies, &other.policies)

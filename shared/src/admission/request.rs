@@ -106,11 +106,24 @@ impl Request {
         matches!(self.operation, Operation::Create | Operation::Update) && self.object.is_object()
     }
 
-    /// Whether the object is on its way out.
+    /// Whether the object is on its way out, and is asked to be nothing else meanwhile: what does not go, since somebody's
+    /// finalizer keeps it, is in force like anything else. What happens to a Namespace on its way out is nobody's business.
     pub fn is_deleting(&self) -> bool {
-        [&self.object, &self.old_object]
+        let objects = [&self.object, &self.old_object];
+        let is_dying = objects
             .iter()
-            .any(|object| object["metadata"]["deletionTimestamp"].is_string())
+            .any(|object| object["metadata"]["deletionTimestamp"].is_string());
+        is_dying && (self.is_namespace() || self.old_object.is_null() || self.says_the_same())
+    }
+
+    /// Whether both objects say the same, but for the books that Kubernetes keeps on them.
+    fn says_the_same(&self) -> bool {
+        fn said(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+            let fields = object.as_object().into_iter().flatten();
+            fields.filter(|(field, _)| !matches!(field.as_str(), "metadata" | "status"))
+        }
+        self.object["metadata"]["annotations"] == self.old_object["metadata"]["annotations"]
+            && said(&self.object).eq(said(&self.old_object))
     }
 
     /// Whether the object is being made.

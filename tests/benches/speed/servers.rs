@@ -105,7 +105,7 @@ impl Gather for InHand {
         self.0.clone()
     }
 
-    fn stands(&self, _: &admission::Request, _: &Facts) -> impl Future<Output = bool> + Send {
+    fn stands(&self, _: &str, _: &Facts) -> impl Future<Output = bool> + Send {
         std::future::ready(true)
     }
 }

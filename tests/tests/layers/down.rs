@@ -155,8 +155,14 @@ async fn what_is_being_deleted_does_not_wait() {
     let note = json!({ "metadata": { "annotations": { "note": "x" } } });
     assert!(refusal(Call::patch(&path, note.clone()).by(&developer).await).contains(OBJECTS));
     Call::delete(&path).by(&developer).await.unwrap();
-    Call::patch(&path, note.clone()).by(&developer).await.unwrap();
-    // And so does the namespace, held by what is in it.
+    let going = json!({ "metadata": { "labels": { "going": "soon" } } });
+    Call::patch(&path, going).by(&developer).await.unwrap();
+    // As long as it does not go it may not become another one.
+    let other = json!({ "data": { "a": "other" } });
+    for change in [note.clone(), other] {
+        assert!(refusal(Call::patch(&path, change).by(&developer).await).contains(OBJECTS));
+    }
+    // The namespace goes on as well, held by what is in it.
     Call::delete(namespace(&preview)).by(&developer).await.unwrap();
     Call::patch(namespace(&preview), note)
         .by(&developer)

@@ -51,8 +51,14 @@ async fn the_review_mark_is_changed_by_no_route() {
     let (preview, developer) = (stage::preview().await, client(User::Developer).await);
     make_pod(&preview, marked("held")).await;
     let path = core(&preview, "pods/held");
-    for value in [Value::Null, json!("v2")] {
-        let change = json!({ "metadata": { "annotations": { keys::REVIEWED: value } } });
+    let changes = [
+        (keys::REVIEWED, Value::Null),
+        (keys::REVIEWED, json!("v2")),
+        // Nor the one of an exemption.
+        (keys::EXEMPTED_BY, json!("admin")),
+    ];
+    for (key, value) in changes {
+        let change = json!({ "metadata": { "annotations": { key: value } } });
         for route in ["", "/status"] {
             let answer = Call::patch(format!("{path}{route}"), change.clone())
                 .by(&developer)

@@ -117,8 +117,8 @@ async fn large_objects_get_a_clear_answer_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_is_being_deleted_is_neither_changed_nor_held_up() {
-    // C13
+async fn an_object_that_is_being_deleted_is_not_held_up_and_becomes_no_other_one() {
+    // C13: as long as somebody's finalizer keeps it, it is in force.
     let namespace = ready_preview("dying").await;
     let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount",
         "metadata": { "name": "web", "finalizers": ["example.org/wait"] } });
@@ -140,16 +140,31 @@ async fn an_object_that_is_being_deleted_is_neither_changed_nor_held_up() {
         .patch("web", &PatchParams::default(), &changed)
         .await
         .unwrap();
-    assert!(
-        changed.metadata.annotations.is_some(),
-        "it is on its way out, whatever it says"
-    );
+    assert_eq!(changed.metadata.annotations, None);
     let freed = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
     accounts
         .patch("web", &PatchParams::default(), &freed)
         .await
         .unwrap();
     assert!(accounts.get_opt("web").await.unwrap().is_none());
+
+    let isolated = json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": { "name": "x", "finalizers": ["example.org/wait"] },
+        "spec": { "podSelector": {}, "policyTypes": ["Egress"] } });
+    create(User::Developer, &namespace, "networkpolicies", isolated)
+        .await
+        .unwrap();
+    let (api, kind) = ("networking.k8s.io/v1", "NetworkPolicy");
+    let policies = objects(User::Developer, &namespace, api, kind, "networkpolicies").await;
+    policies.delete("x", &DeleteParams::default()).await.unwrap();
+    let opened = Patch::Merge(json!({ "spec": { "egress": [{}] } }));
+    let opened = policies.patch("x", &PatchParams::default(), &opened).await;
+    assert_refused(opened, "objects.understudy.dev", &["network-widened"]);
+    let freed = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+    policies
+        .patch("x", &PatchParams::default(), &freed)
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

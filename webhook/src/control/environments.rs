@@ -25,7 +25,7 @@ pub struct Environments {
 }
 
 /// How long a change counts: what was reviewed before it may be stored after it, and shows up here later still.
-const SETTLING: Duration = Duration::from_secs(5);
+const SETTLING: Duration = Duration::from_secs(2);
 
 struct Watched {
     uid: String,
@@ -116,7 +116,7 @@ impl Environments {
     }
 }
 
-/// One item per change of an object of this kind in `namespace`, and one for each listing: what happened before it is
+/// One item per change or end of an object of this kind in `namespace`, and one for each listing: what happened before it is
 /// not known. Branch Secrets are ours and immutable.
 fn changes<K>(client: &Client, namespace: &str) -> impl Stream<Item = ()> + Send + use<K>
 where
@@ -136,7 +136,8 @@ where
                 name.starts_with(keys::BRANCH_SECRET_PREFIX)
             };
             let counts = match event {
-                Ok(watcher::Event::Apply(object)) => !ours(&object),
+                // One that is gone may have hidden what another one says.
+                Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => !ours(&object),
                 Ok(watcher::Event::InitDone) => true,
                 Ok(_) => false,
                 Err(error) => {

@@ -15,6 +15,7 @@ use kube::discovery::{Discovery, Scope, verbs};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use understudy::admission::{self, Decision, Request, User};
+use understudy::holding;
 use understudy::keys;
 use understudy::preview::Preview;
 use understudy::reason::Reason;
@@ -124,8 +125,8 @@ async fn look(
                 object.metadata.uid.clone().unwrap_or_default(),
             );
             let mut object = serde_json::to_value(&object).unwrap_or_default();
-            let exempted = object["metadata"]["annotations"][keys::EXEMPTED_BY].is_string();
-            if exempted || made_by_the_cluster(&object, &kind.plural, &selecting) {
+            if holding::is_exempted(&object, &facts) || made_by_the_cluster(&object, &kind.plural, &selecting)
+            {
                 continue;
             }
             object["apiVersion"] = Value::String(kind.api_version.clone());

@@ -145,23 +145,25 @@ impl Memory {
         let known = self.namespaces.get(&ObjectRef::new(&request.namespace));
         let known = known.and_then(|namespace| Preview::of(&namespace.metadata));
         // Memory may have missed an end and a birth, and a review does not say which of two namespaces of one name it is for;
-        // nor need it know yet of the seal that another replica's mutation knew of. So a Pod that is held by nothing is let in
-        // on what is read now. Once is enough: gates that mutation gave for nothing, the controller lifts.
+        // nor need it know yet of the seal that another replica's mutation knew of. So validation lets a Pod in on what is
+        // read now. Once is enough: gates that mutation gave for nothing, the controller lifts.
         let is_remembered = |preview: &Preview| match stage {
-            _ if !admission::is_birth_of_a_pod(request) => true,
+            // Nothing is held where the policy only observes.
+            _ if preview.observed || !admission::is_birth_of_a_pod(request) => true,
             Stage::Mutate => preview.sealed.is_none() || !(preview.deleting || self.doubt.lasts()),
-            Stage::Validate => {
-                preview.sealed.is_some() && admission::has_gate(&request.object, keys::GATE_GUARDRAILS)
-            }
+            Stage::Validate => false,
         };
-        match known {
-            Some(preview) if is_remembered(&preview) => Some(preview),
-            // We are only called for previews, so what is not known at all is one that memory has not seen yet.
-            known => self.read(live, &request.namespace, known.as_ref()).await,
+        if let Some(preview) = known.as_ref().filter(|preview| is_remembered(preview)) {
+            return Some(preview.clone());
         }
+        // We are only called for previews, so what is not known at all is one that memory has not seen yet.
+        let found = self.read(live, &request.namespace, known.as_ref()).await;
+        // What is held is looked at once more before it may start.
+        let is_held = || admission::has_gate(&request.object, keys::GATE_GUARDRAILS);
+        found.or_else(|| known.filter(|_| stage == Stage::Validate && is_held()))
     }
 
-    /// Whether the preview `namespace` is now what `facts` take it for, and so is all that holds for every preview.
+    /// Whether the preview `namespace` is now what `facts` take it for, and so are the policies and what is protected.
     pub async fn stands(&self, live: &Live, namespace: &str, facts: &Facts) -> bool {
         let Some(known) = &facts.preview else { return false };
         let found = self.read(live, namespace, Some(known)).await;
@@ -173,9 +175,12 @@ impl Memory {
         let found = live.namespace(namespace).await;
         let found = found.and_then(|found| Preview::of(&found));
         let is_wrong = |known: &Preview| {
-            let now = found.as_ref();
-            known.sealed.is_some()
-                && now.is_none_or(|now| (&now.uid, &now.sealed) != (&known.uid, &known.sealed))
+            let is_as_known = |now: &Preview| {
+                (&now.uid, &now.sealed) == (&known.uid, &known.sealed)
+                    && (&now.policy, &now.databases, &now.branches)
+                        == (&known.policy, &known.databases, &known.branches)
+            };
+            known.sealed.is_some() && !found.as_ref().is_some_and(is_as_known)
         };
         if known.is_some_and(is_wrong) {
             self.doubt.raise();

@@ -18,7 +18,6 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use understudy::admission::{self, Decision, Facts, Request, Stage};
 use understudy::reason::Reason;
@@ -38,8 +37,8 @@ pub trait Gather: Send + Sync + 'static {
     /// What there is when that took too long.
     fn remembered(&self) -> Facts;
 
-    /// Whether what `facts` take for given, the preview of `request` above all, is so now.
-    fn stands(&self, request: &Request, facts: &Facts) -> impl Future<Output = bool> + Send;
+    /// Whether what was `taken` for given of the preview `namespace`, and of the rules, is so now.
+    fn stands(&self, namespace: &str, taken: &Facts) -> impl Future<Output = bool> + Send;
 }
 
 /// The cluster: `memory` (namespaces and policies) and `sources` (ConfigMaps and Secrets, live).
@@ -59,8 +58,8 @@ impl Gather for Cluster {
         self.memory.facts(None, BTreeMap::new())
     }
 
-    fn stands(&self, request: &Request, facts: &Facts) -> impl Future<Output = bool> + Send {
-        self.memory.stands(&self.sources, &request.namespace, facts)
+    fn stands(&self, namespace: &str, taken: &Facts) -> impl Future<Output = bool> + Send {
+        self.memory.stands(&self.sources, namespace, taken)
     }
 }
 
@@ -183,15 +182,19 @@ impl<G: Gather> Reviewer<G> {
             Some(object) => Request { object, ..request },
             None => request,
         };
-        let (said, passes) = oneshot::channel();
-        ahead.put(&request, passes, Instant::now());
-        let gather = self.facts.clone();
+        let Some((said, at_once)) = ahead.put(&request, Instant::now()) else {
+            return;
+        };
+        let (gather, namespace) = (self.facts.clone(), request.namespace.clone());
+        let taken = facts.without_sources();
         tokio::spawn(async move {
-            let validated = async {
+            // What it holds goes when it is done, which is long before the answer of the API server comes.
+            let validated = async move {
                 let (decision, _) = decide(Stage::Validate, &request, &facts);
                 matches!(decision, Decision::Allow { .. })
             };
-            let (stands, passes) = tokio::join!(gather.stands(&request, &facts), validated);
+            let (stands, passes) = tokio::join!(gather.stands(&namespace, &taken), validated);
+            drop(at_once);
             said.send(stands && passes)
         });
     }

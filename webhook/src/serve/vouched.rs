@@ -9,23 +9,36 @@
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 use understudy::admission::Request;
 
-/// Between the two reviews of one object. Two requests that are alike may take each other's, so it is also how old what
-/// a Pod reads may be when it is validated; what changes meanwhile, the controller sees.
+/// Between the two reviews of one object. Two requests that are alike may take each other's; what changes meanwhile of
+/// what a Pod reads, the controller sees.
 const LONGEST: Duration = Duration::from_secs(1);
 /// Kept at once; beyond that validation reads again.
 const MOST: usize = 1024;
 
+/// Made at once: each waits for a read of the API server, who has others to answer.
+const AT_ONCE: usize = 32;
+
 /// The validations of the last second.
-#[derive(Default)]
 pub struct Vouched {
     key: RandomState,
+    at_once: Arc<Semaphore>,
     validations: Mutex<VecDeque<Validated>>,
+}
+
+impl Default for Vouched {
+    fn default() -> Self {
+        Vouched {
+            key: RandomState::new(),
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            validations: Mutex::default(),
+        }
+    }
 }
 
 struct Validated {
@@ -35,16 +48,25 @@ struct Validated {
 }
 
 impl Vouched {
-    /// Whether `request`, the creation of its object as mutation left it, `passes` is being found out.
-    pub fn put(&self, request: &Request, passes: oneshot::Receiver<bool>, at: Instant) {
+    /// Whether `request`, the creation of its object as mutation left it, passes is to be found out: where to say it, and what
+    /// to hold meanwhile. `None` where too much is under way, and validation has to do it.
+    pub fn put(
+        &self,
+        request: &Request,
+        at: Instant,
+    ) -> Option<(oneshot::Sender<bool>, OwnedSemaphorePermit)> {
+        let at_once = self.at_once.clone().try_acquire_owned().ok()?;
         let hash = self.hash(request);
         let mut validations = self.validations();
         while validations.front().is_some_and(|oldest| oldest.at + LONGEST < at) {
             validations.pop_front();
         }
-        if validations.len() < MOST {
-            validations.push_back(Validated { hash, at, passes });
+        if validations.len() >= MOST {
+            return None;
         }
+        let (said, passes) = oneshot::channel();
+        validations.push_back(Validated { hash, at, passes });
+        Some((said, at_once))
     }
 
     /// Whether exactly `request` has been found to pass; once for each time that it was.
@@ -146,16 +168,16 @@ mod tests {
         pod
     }
 
-    fn found(stands: bool) -> oneshot::Receiver<bool> {
-        let (say, said) = oneshot::channel();
-        say.send(stands).expect("somebody listens");
-        said
+    /// Finds out that `request` passes, or does not.
+    fn found(vouched: &Vouched, request: &Request, passes: bool, now: Instant) {
+        let (said, _at_once) = vouched.put(request, now).expect("there is room");
+        said.send(passes).expect("it is kept");
     }
 
     #[tokio::test]
     async fn what_was_reviewed_passes_once_as_the_api_server_completed_it() {
         let (vouched, now) = (Vouched::default(), Instant::now());
-        vouched.put(&asked(pod()), found(true), now);
+        found(&vouched, &asked(pod()), true, now);
         assert!(vouched.holds(&asked(filled_in()), now).await);
         assert!(
             !vouched.holds(&asked(filled_in()), now).await,
@@ -166,7 +188,7 @@ mod tests {
     #[tokio::test]
     async fn whatever_else_differs_is_reviewed_again() {
         let (vouched, now) = (Vouched::default(), Instant::now());
-        vouched.put(&asked(pod()), found(true), now);
+        found(&vouched, &asked(pod()), true, now);
         let changes: [(&str, Value); 8] = [
             ("/spec/containers/0/env/0/value", json!("c")),
             ("/spec/containers/0/env/0/name", json!("B")),
@@ -205,7 +227,7 @@ mod tests {
             pod["metadata"] = json!({ "name": name, "namespace": "shop-pr-7" });
             asked(pod)
         };
-        vouched.put(&named("web-0"), found(true), now);
+        found(&vouched, &named("web-0"), true, now);
         assert!(!vouched.holds(&named("web-1"), now).await);
         assert!(vouched.holds(&named("web-0"), now).await);
     }
@@ -213,23 +235,27 @@ mod tests {
     #[tokio::test]
     async fn what_was_found_not_to_pass_or_never_found_out_is_validated_when_it_is_asked() {
         let (vouched, now) = (Vouched::default(), Instant::now());
-        vouched.put(&asked(pod()), found(false), now);
+        found(&vouched, &asked(pod()), false, now);
         assert!(!vouched.holds(&asked(filled_in()), now).await);
-        vouched.put(&asked(pod()), oneshot::channel().1, now);
+        drop(vouched.put(&asked(pod()), now));
         assert!(!vouched.holds(&asked(filled_in()), now).await);
     }
 
     #[tokio::test]
-    async fn it_lasts_a_second_and_no_more_than_a_thousand_are_kept() {
+    async fn it_lasts_a_second_and_there_is_room_for_so_many() {
         let (vouched, now) = (Vouched::default(), Instant::now());
         let later = now + LONGEST + Duration::from_millis(1);
-        vouched.put(&asked(pod()), found(true), now);
+        found(&vouched, &asked(pod()), true, now);
         assert!(!vouched.holds(&asked(filled_in()), later).await);
-        for _ in 0..=MOST {
-            vouched.put(&asked(pod()), found(true), now);
+        for _ in 0..MOST {
+            found(&vouched, &asked(pod()), true, now);
         }
-        assert_eq!(vouched.validations().len(), MOST);
-        vouched.put(&asked(pod()), found(true), later);
+        assert!(vouched.put(&asked(pod()), now).is_none());
+        found(&vouched, &asked(pod()), true, later);
         assert_eq!(vouched.validations().len(), 1, "what is too old is forgotten");
+        let held: Vec<_> = (0..AT_ONCE).map(|_| vouched.put(&asked(pod()), later)).collect();
+        assert!(held.iter().all(Option::is_some) && vouched.put(&asked(pod()), later).is_none());
+        drop(held);
+        assert!(vouched.put(&asked(pod()), later).is_some());
     }
 }

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 pub(super) const RULE: Rule = Rule {
     reason: Reason::IdentityDropped,
-    applies: |request| request.is("", "serviceaccounts") || is_new_pod(request),
+    // Agents on a node read the marks of a Pod that runs, too.
+    applies: |request| request.is("", "serviceaccounts") || request.is("", "pods"),
     review,
 };
 
@@ -48,7 +49,7 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
         }
         let field = format!("metadata.{map}[{key}]");
         let wanted = format!("{key} has to go, since a preview has no identity in the cloud");
-        if is_new_pod(request)
+        if request.is("", "pods")
             || gitops::may_change(request, facts, draft, Reason::IdentityDropped, &field, &wanted)
         {
             draft.remove(Reason::IdentityDropped, &["metadata", map, key]);

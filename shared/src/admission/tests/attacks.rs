@@ -307,3 +307,42 @@ fn the_mark_of_an_exemption_is_forged_on_no_route() {
         assert_eq!(refused, ["field-reserved"], "{operation}");
     }
 }
+
+#[test]
+fn a_dying_object_that_a_finalizer_keeps_becomes_no_other_one() {
+    // C13: what goes on is its end.
+    let policy = |egress: Value, finalizers: Value| {
+        json!({ "metadata": { "name": "x", "deletionTimestamp": NOW, "finalizers": finalizers },
+            "spec": { "podSelector": {}, "policyTypes": ["Egress"], "egress": egress } })
+    };
+    let kept = json!(["example.com/wait"]);
+    let harmless = policy(json!([]), kept.clone());
+    let update = |object: Value| Request {
+        operation: Operation::Update,
+        old_object: harmless.clone(),
+        ..request("networkpolicies", object)
+    };
+    let opened = update(policy(json!([{}]), kept));
+    assert_eq!(reasons(&review(&opened, &facts())), ["network-widened"]);
+    let mut goes = update(policy(json!([]), json!([])));
+    goes.object["status"] = json!({ "conditions": [] });
+    assert!(!concerns(&goes));
+    goes.object["metadata"]["annotations"] = json!({ "example.com/x": "http://db.shop/" });
+    assert!(concerns(&goes), "some are acted on");
+}
+
+#[test]
+fn a_running_pod_gets_no_cloud_identity() {
+    let old = pod(json!({ "name": "web" })).object;
+    for (map, key) in [
+        ("annotations", "iam.amazonaws.com/role"),
+        ("labels", "aadpodidbinding"),
+    ] {
+        let mut request = pod(json!({ "name": "web" }));
+        request.object["metadata"][map] = json!({ key: "golden" });
+        request.operation = Operation::Update;
+        request.old_object = old.clone();
+        let object = applied(&request, &review(&request, &facts()));
+        assert!(object["metadata"][map][key].is_null(), "{object}");
+    }
+}
