@@ -4,6 +4,7 @@
 //! value expanded against what stands before it; a later entry of the same name wins.
 //! <https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/>
 
+mod downward;
 mod expand;
 mod files;
 
@@ -22,9 +23,6 @@ const ENVIRONMENT_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Most ConfigMaps and Secrets that are read for one Pod.
 pub const REFERENCE_LIMIT: usize = 256;
-
-/// Stands for what only the node knows: addresses, names of nodes. A host that means nothing else.
-const NODE_KNOWS: &str = "node-field.understudy.invalid";
 
 /// What is known of something that was looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,7 +220,7 @@ pub fn resolve(pod: &Value, container: &Value, sources: &dyn Sources) -> Environ
                     (None, Origin::Literal)
                 }
             },
-            None => value_from(pod, (index, entry), sources, &mut environment.missing),
+            None => value_from(pod, container, (index, entry), sources, &mut environment.missing),
         };
         if let Some(value) = &value {
             room = room.saturating_sub(name.len() + value.len());
@@ -280,6 +278,7 @@ fn from_source(source: &Value, sources: &dyn Sources, environment: &mut Environm
 
 fn value_from(
     pod: &Value,
+    container: &Value,
     (index, entry): (usize, &Value),
     sources: &dyn Sources,
     missing: &mut Vec<Missing>,
@@ -310,36 +309,18 @@ fn value_from(
     }
     match entry.get("valueFrom").and_then(Value::as_object) {
         Some(from) if from.contains_key("fieldRef") => (
-            Some(field(pod, text(&from["fieldRef"], "fieldPath"))),
+            Some(downward::field(pod, text(&from["fieldRef"], "fieldPath"))),
             Origin::Field,
         ),
-        Some(from) if from.contains_key("resourceFieldRef") => (Some("1".to_owned()), Origin::Field),
+        Some(from) if from.contains_key("resourceFieldRef") => (
+            Some(downward::resource(pod, container, &from["resourceFieldRef"])),
+            Origin::Field,
+        ),
         Some(from) if !from.is_empty() => {
             miss(from.keys().next().cloned().unwrap_or_default());
             (None, Origin::Field)
         }
         _ => (Some(String::new()), Origin::Literal),
-    }
-}
-
-/// What the downward API gives for `path`, as far as the manifest knows it. A key that is not there is empty; the rest
-/// only the node knows.
-/// Source: <https://kubernetes.io/docs/concepts/workloads/pods/downward-api/>.
-fn field(pod: &Value, path: &str) -> String {
-    let keyed = |prefix: &str| path.strip_prefix(prefix)?.strip_prefix("['")?.strip_suffix("']");
-    let value = |found: &Value| found.as_str().map(str::to_owned);
-    let metadata = &pod["metadata"];
-    if let Some(key) = keyed("metadata.annotations") {
-        value(&metadata["annotations"][key]).unwrap_or_default()
-    } else if let Some(key) = keyed("metadata.labels") {
-        value(&metadata["labels"][key]).unwrap_or_default()
-    } else if path == "spec.serviceAccountName" {
-        value(&pod["spec"]["serviceAccountName"]).unwrap_or_else(|| "default".to_owned())
-    } else {
-        let known = path
-            .strip_prefix("metadata.")
-            .and_then(|key| value(&metadata[key]));
-        known.unwrap_or_else(|| NODE_KNOWS.to_owned())
     }
 }
 

@@ -63,6 +63,11 @@ impl Quantity {
         }
     }
 
+    /// How many of `unit`, which is not nothing, it takes to hold it: rounded up.
+    pub fn in_units_of(self, unit: Quantity) -> u128 {
+        self.milli.div_ceil(unit.milli)
+    }
+
     /// `times` as much.
     pub fn times(self, times: u64) -> Self {
         Quantity {

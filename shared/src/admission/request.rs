@@ -109,11 +109,13 @@ impl Request {
     /// Whether the object is on its way out, and is asked to be nothing else meanwhile: what does not go, since somebody's
     /// finalizer keeps it, is in force like anything else. What happens to a Namespace on its way out is nobody's business.
     pub fn is_deleting(&self) -> bool {
-        let objects = [&self.object, &self.old_object];
-        let is_dying = objects
-            .iter()
-            .any(|object| object["metadata"]["deletionTimestamp"].is_string());
-        is_dying && (self.is_namespace() || self.old_object.is_null() || self.says_the_same())
+        self.is_dying() && (self.is_namespace() || self.says_the_same())
+    }
+
+    /// Whether the object was on its way out already. What it says of itself does not count: an object that is made by
+    /// server-side apply may bring a time of deletion along.
+    pub fn is_dying(&self) -> bool {
+        self.old_object["metadata"]["deletionTimestamp"].is_string()
     }
 
     /// Whether both objects say the same, but for the books that Kubernetes keeps on them.

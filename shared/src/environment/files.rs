@@ -60,7 +60,7 @@ pub fn own_files(pod: &Value) -> Vec<(String, String, String)> {
                 "metadata.annotations" | "metadata.labels" => {
                     pod["metadata"][&path["metadata.".len()..]].to_string()
                 }
-                path => super::field(pod, path),
+                path => super::downward::field(pod, path),
             };
             found.push((
                 text(volume, "name").to_owned(),

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::error::{Error, failed};
-use super::removal::remove;
+use super::removal::remove_within;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::Api;
@@ -17,6 +17,10 @@ use understudy::policy::PreviewPolicySpec;
 use understudy::preview::Preview;
 use understudy::quantity::Quantity;
 use understudy::reason::Reason;
+
+/// Seconds that a Pod's containers have at most to end, whatever they would give themselves: what they run is not as it
+/// should be. Kubernetes' own default.
+const GRACE: u32 = 30;
 
 /// What was found among the Pods.
 #[derive(Clone, Debug, Default)]
@@ -162,7 +166,9 @@ async fn lift(api: &Api<Pod>, pod: &Value, gates: &[&str]) -> Result<(), Error> 
 
 async fn delete(api: &Api<Pod>, pod: &Value) -> Result<(), Error> {
     let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default();
-    remove(api, text("name"), text("uid"), "delete a Pod").await?;
+    let own = pod["spec"]["terminationGracePeriodSeconds"].as_u64();
+    let grace = own.map_or(GRACE, |own| GRACE.min(u32::try_from(own).unwrap_or(GRACE)));
+    remove_within(api, text("name"), text("uid"), Some(grace), "delete a Pod").await?;
     Ok(())
 }
 

@@ -13,14 +13,29 @@ pub async fn remove<K>(api: &Api<K>, name: &str, uid: &str, what: &'static str) 
 where
     K: Clone + DeserializeOwned + Debug,
 {
+    remove_within(api, name, uid, None, what).await
+}
+
+/// The same, with this many seconds for its containers instead of its own.
+pub async fn remove_within<K>(
+    api: &Api<K>,
+    name: &str,
+    uid: &str,
+    grace: Option<u32>,
+    what: &'static str,
+) -> Result<bool, Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
     let only_this = Preconditions {
         uid: Some(uid.to_owned()),
         resource_version: None,
     };
-    match api
-        .delete(name, &DeleteParams::default().preconditions(only_this))
-        .await
-    {
+    let params = DeleteParams {
+        grace_period_seconds: grace,
+        ..DeleteParams::default().preconditions(only_this)
+    };
+    match api.delete(name, &params).await {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(false),
         Err(error) => Err(failed(what)(error)),

@@ -69,17 +69,27 @@ async fn look(context: &Context, preview: &Preview, desired: &[Guardrail]) -> Re
             changed |= restored?;
         }
     }
+    let mut stays = false;
     for (kind, object) in &live {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        if !desired
+        let is_desired = desired
             .iter()
-            .any(|guardrail| guardrail.kind == *kind && guardrail.name == name)
-        {
-            clear(&api(&context.client, *kind, &preview.name), object).await?;
+            .any(|guardrail| guardrail.kind == *kind && guardrail.name == name);
+        match (is_desired, object["metadata"]["deletionTimestamp"].is_null()) {
+            (true, _) => {}
+            (false, true) => {
+                clear(&api(&context.client, *kind, &preview.name), object).await?;
+                changed = true;
+            }
+            // Somebody's finalizer keeps it, and it is in force like any other.
+            (false, false) => stays = true,
         }
     }
     if changed {
         return Ok(Found::Changed);
+    }
+    if stays {
+        return Ok(Found::NotYet);
     }
     let mut quotas = live.iter().filter(|(kind, _)| *kind == Kind::ResourceQuota);
     let is_there = quotas.clone().next().is_some();

@@ -57,6 +57,8 @@ pub struct Finding {
     api: Api<DynamicObject>,
     name: String,
     uid: String,
+    /// Deleted already.
+    is_dying: bool,
 }
 
 /// Everything in `preview` that the rules would refuse or change.
@@ -86,6 +88,13 @@ pub async fn close_what_opens(context: &Context, preview: &Preview) -> Result<()
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
     });
     for found in look(context, preview, kinds.into(), false).await? {
+        if found.is_dying {
+            let note = format!("{} stays because of a finalizer: {}", found.what, found.why);
+            context
+                .tell_why(preview, "CameInSideways", found.reason, note)
+                .await;
+            continue;
+        }
         if remove(
             &found.api,
             &found.name,
@@ -147,6 +156,7 @@ async fn look(
                     api: api.clone(),
                     name,
                     uid,
+                    is_dying: request.object["metadata"]["deletionTimestamp"].is_string(),
                 });
             }
         }
@@ -176,7 +186,9 @@ fn made_by_the_cluster(object: &Value, plural: &str, selecting: &BTreeSet<String
         .as_str()
         .unwrap_or_default();
     match plural {
-        "networkpolicies" | "rolebindings" if !metadata["labels"][keys::GUARDRAIL].is_null() => true,
+        "networkpolicies" | "rolebindings" if !metadata["labels"][keys::GUARDRAIL].is_null() => {
+            metadata["deletionTimestamp"].is_null()
+        }
         "endpoints" => of(metadata["name"].as_str()),
         // Mirrored from Endpoints, which are looked at themselves; or kept by the controller, which leaves alone what belongs
         // to a Service without a selector.

@@ -148,9 +148,11 @@ impl Memory {
         // nor need it know yet of the seal that another replica's mutation knew of. So validation lets a Pod in on what is
         // read now. Once is enough: gates that mutation gave for nothing, the controller lifts.
         let is_remembered = |preview: &Preview| match stage {
+            _ if !admission::is_birth_of_a_pod(request) => true,
             // Nothing is held where the policy only observes.
-            _ if preview.observed || !admission::is_birth_of_a_pod(request) => true,
-            Stage::Mutate => preview.sealed.is_none() || !(preview.deleting || self.doubt.lasts()),
+            Stage::Mutate => {
+                preview.sealed.is_none() || preview.observed || !(preview.deleting || self.doubt.lasts())
+            }
             Stage::Validate => false,
         };
         if let Some(preview) = known.as_ref().filter(|preview| is_remembered(preview)) {
@@ -158,9 +160,10 @@ impl Memory {
         }
         // We are only called for previews, so what is not known at all is one that memory has not seen yet.
         let found = self.read(live, &request.namespace, known.as_ref()).await;
-        // What is held is looked at once more before it may start.
+        // What is held is looked at once more before it may start, and where the policy only observes nobody is refused.
         let is_held = || admission::has_gate(&request.object, keys::GATE_GUARDRAILS);
-        found.or_else(|| known.filter(|_| stage == Stage::Validate && is_held()))
+        let suffices = |known: &Preview| stage == Stage::Validate && (known.observed || is_held());
+        found.or_else(|| known.filter(suffices))
     }
 
     /// Whether the preview `namespace` is now what `facts` take it for, and so are the policies and what is protected.

@@ -346,3 +346,43 @@ fn a_running_pod_gets_no_cloud_identity() {
         assert!(object["metadata"][map][key].is_null(), "{object}");
     }
 }
+
+#[test]
+fn an_object_that_is_born_with_a_time_of_deletion_is_reviewed() {
+    let born = request(
+        "networkpolicies",
+        json!({ "metadata": { "name": "x", "deletionTimestamp": NOW, "deletionGracePeriodSeconds": 0 },
+            "spec": { "podSelector": {}, "policyTypes": ["Egress"], "egress": [{}] } }),
+    );
+    assert_eq!(reasons(&review(&born, &facts())), ["network-widened"]);
+    let mut finalized = born.clone();
+    finalized.operation = Operation::Update;
+    finalized.old_object = json!({ "metadata": { "name": "x", "deletionTimestamp": NOW }, "spec": {} });
+    assert_eq!(reasons(&review(&finalized, &facts())), ["network-widened"]);
+    // With its namespace it goes whatever it says.
+    let mut ending = facts();
+    ending.preview.as_mut().unwrap().deleting = true;
+    assert_eq!(review(&finalized, &ending), Decision::Allow { warnings: vec![] });
+}
+
+#[test]
+fn a_part_of_an_address_that_comes_from_a_resource_is_read() {
+    let mut request = pod(
+        json!({ "name": "web", "resources": { "requests": { "ephemeral-storage": "57" } }, "env": [
+        { "name": "N", "valueFrom": { "resourceFieldRef": { "resource": "requests.ephemeral-storage" } } },
+        { "name": "A", "value": "http://10.96.0.$(N)/" },
+    ] }),
+    );
+    let mut services = Services::default();
+    let address = Service {
+        cluster_ips: vec!["10.96.0.57".parse().unwrap()],
+        external_name: None,
+    };
+    services.put("shop", "api", address);
+    let mut facts = facts();
+    let policies: Vec<_> = facts.policies.values().cloned().collect();
+    facts.protected = Arc::new(Protected::new(["shop".to_owned()], &policies, &services));
+    assert_eq!(reasons(&review(&request, &facts)), ["protected-endpoint"]);
+    request.object["spec"]["containers"][0]["resources"]["requests"]["ephemeral-storage"] = json!("58");
+    assert!(passes(&review(&request, &facts)));
+}
