@@ -165,6 +165,12 @@ async fn an_object_that_is_being_deleted_is_not_held_up_and_becomes_no_other_one
         .patch("x", &PatchParams::default(), &freed)
         .await
         .unwrap();
+    // Born on its way out, as server-side apply lets it.
+    let born = Patch::Apply(json!({ "apiVersion": api, "kind": kind,
+        "metadata": { "name": "y", "deletionTimestamp": "2026-01-01T00:00:00Z" },
+        "spec": { "podSelector": {}, "policyTypes": ["Egress"], "egress": [{}] } }));
+    let born = policies.patch("y", &PatchParams::apply("somebody"), &born).await;
+    assert_refused(born, "objects.understudy.dev", &["network-widened"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
