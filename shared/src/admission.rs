@@ -23,8 +23,8 @@ pub use draft::{Current, Draft, Resolved};
 pub use facts::{Exempt, Facts, Installation};
 pub(crate) use hosts::ANNOTATIONS as HOST_ANNOTATIONS;
 pub(crate) use kinds::is_vendors_group;
-pub use needs::needs;
-pub use pod::{CONTAINER_LISTS, containers, controller_kind, has_gate};
+pub use needs::{needs, reads};
+pub use pod::{CONTAINER_LISTS, containers, controller, has_gate, is_made_again};
 pub use request::{Operation, Request, User};
 pub(crate) use rules::identity_dropped::{MARKS as CLOUD_IDENTITIES, cloud};
 pub use wire::{MalformedReview, Stage, answer, parse};
@@ -37,7 +37,7 @@ use serde_json::Value;
 
 /// Whether any rule has a say in `request`; where none has, no fact needs to be read for it.
 pub fn concerns(request: &Request) -> bool {
-    // Deletion must always go on: whatever is being deleted is neither changed nor refused.
+    // Deletion must always go on: what is being deleted is neither changed nor refused, unless it is to become another.
     request.is_write() && !request.is_deleting() && RULES.iter().any(|rule| (rule.applies)(request))
 }
 
@@ -68,10 +68,6 @@ pub fn review(request: &Request, facts: &Facts) -> Decision {
 /// Decides `request` as [`review`] does, and returns with it the object that a patch leads to.
 pub fn mutate(request: &Request, facts: &Facts) -> (Decision, Option<Value>) {
     if !concerns(request) {
-        return (Decision::Allow { warnings: Vec::new() }, None);
-    }
-    // In a namespace on its way out nothing is made any more, and whoever finalizes what is there must not be in its way.
-    if request.is_dying() && facts.preview.as_ref().is_some_and(|preview| preview.deleting) {
         return (Decision::Allow { warnings: Vec::new() }, None);
     }
     let mut draft = draft(request, facts);

@@ -136,14 +136,20 @@ fn meaning<'d>(
     variable: &Variable,
     databases: &'d [Database],
 ) -> Option<(&'d Database, Rewritten, Vec<String>)> {
-    let value = variable.value.as_deref().map(host::tidy);
-    let parsed = value.as_deref().and_then(Connection::parse);
-    if let Some(connection) = &parsed
-        && let Some(database) = connection::meant(databases, connection)
-    {
-        let written = written(container, variable);
-        let (rewritten, dropped) = connection::rewrite(connection, &database.name, written);
-        return Some((database, rewritten, dropped));
+    let raw = variable.value.as_deref().unwrap_or_default().trim();
+    let tidied = host::tidy(raw);
+    // As it stands first: a quote at the end may be a value's own.
+    let mut flavour = None;
+    for text in std::iter::once(raw).chain((*tidied != *raw).then_some(&*tidied)) {
+        let Some(connection) = Connection::parse(text) else {
+            continue;
+        };
+        if let Some(database) = connection::meant(databases, &connection) {
+            let written = written(container, variable);
+            let (rewritten, dropped) = connection::rewrite(&connection, &database.name, written);
+            return Some((database, rewritten, dropped));
+        }
+        flavour = flavour.or(Some(connection.flavour));
     }
     let Origin::Key(reference, key) = &variable.origin else {
         return None;
@@ -152,7 +158,6 @@ fn meaning<'d>(
         return None;
     }
     let database = connection::marked(databases, &reference.name, key)?;
-    let flavour = parsed.map(|connection| connection.flavour);
     Some((
         database,
         Rewritten::Key(split::key(&variable.name, flavour)),
@@ -164,6 +169,7 @@ fn entry(variable: &str, database: &str, rewritten: &Rewritten) -> Value {
     match rewritten {
         Rewritten::Key(key) => reference(variable, database, key),
         Rewritten::Composed(text) => json!({ "name": variable, "value": text }),
+        Rewritten::Empty => json!({ "name": variable, "value": "" }),
     }
 }
 

@@ -4,12 +4,16 @@
 //! value expanded against what stands before it; a later entry of the same name wins.
 //! <https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/>
 
+mod data;
 mod downward;
 mod expand;
 mod files;
+mod links;
 
+pub use data::Data;
 pub use expand::expand;
 pub use files::{Mounted, mounted, own_files};
+pub use links::completes_a_host;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -34,9 +38,6 @@ pub enum Fact<T> {
     /// It could not be read, or not in time.
     Unknown,
 }
-
-/// The data of a ConfigMap or Secret, decoded.
-pub type Data = BTreeMap<String, String>;
 
 /// Which of the two kinds a variable may refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

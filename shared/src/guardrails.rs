@@ -9,6 +9,7 @@ mod access;
 mod limits;
 mod network;
 
+pub(crate) use access::with_access;
 pub use limits::{exceeded, resources};
 pub use network::SMTP;
 

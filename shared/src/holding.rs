@@ -1,11 +1,13 @@
-//! What the controller does with a Pod that admission held, or never saw.
+//! What the controller does with a Pod: one that admission held, or never saw, or that reads now what was not there then.
 
 mod turns;
 
 pub use crate::admission::has_gate;
 pub use turns::Turns;
 
-use crate::admission::{Decision, Facts, Request, User, containers, controller_kind, objections, review};
+use crate::admission::{
+    Decision, Facts, Request, User, containers, controller, is_made_again, objections, review,
+};
 use crate::contract;
 use crate::environment;
 use crate::guardrails;
@@ -29,6 +31,8 @@ pub enum PodAction {
     /// It came in unreviewed, nothing would make it again, and it is not as it should be: say what is wrong, keep the
     /// preview from being called ready.
     Report(String),
+    /// It is being deleted, and would go were it not: what it runs may end no later than that of one that goes.
+    Hasten,
 }
 
 /// What is in force in the preview of a Pod.
@@ -44,18 +48,28 @@ pub struct InForce {
 
 /// The action for `pod`, given what is in force. `facts` are those its review would have now.
 pub fn action(pod: &Value, in_force: InForce, facts: &Facts) -> PodAction {
+    if is_finished(pod) {
+        return PodAction::Leave;
+    }
+    let action = standing(pod, in_force, facts);
+    if pod["metadata"]["deletionTimestamp"].is_null() {
+        return action;
+    }
+    let runs = !pod["spec"]["nodeName"].is_null();
+    match action {
+        PodAction::Replace | PodAction::Renew(..) | PodAction::Report(_) if runs => PodAction::Hasten,
+        _ => PodAction::Leave,
+    }
+}
+
+/// The action for `pod` were it not being deleted.
+fn standing(pod: &Value, in_force: InForce, facts: &Facts) -> PodAction {
     let InForce {
         sealed,
         branches_ready,
         reread,
     } = in_force;
-    if !pod["metadata"]["deletionTimestamp"].is_null() || is_finished(pod) {
-        return PodAction::Leave;
-    }
-    let replaceable = matches!(
-        controller_kind(pod),
-        Some("ReplicaSet" | "StatefulSet" | "DaemonSet")
-    );
+    let replaceable = is_made_again(pod);
     if !is_marked(pod, facts) {
         return if replaceable {
             PodAction::Replace
@@ -132,7 +146,9 @@ pub fn is_exempted(object: &Value, facts: &Facts) -> bool {
         && object["metadata"]["annotations"][keys::EXEMPTED_BY].is_string()
 }
 
-fn is_younger_than_the_adoption(object: &Value, facts: &Facts) -> bool {
+/// Whether `object` came after its namespace became a preview, or the policy began to enforce: what bears our marks has been
+/// nobody's but ours to make since then.
+pub fn is_younger_than_the_adoption(object: &Value, facts: &Facts) -> bool {
     let created = object["metadata"]["creationTimestamp"]
         .as_str()
         .and_then(|at| at.parse().ok());
@@ -193,8 +209,7 @@ pub fn turn_of(pod: &Value) -> Option<&str> {
     if !contract::GATES.into_iter().any(|gate| has_gate(pod, gate)) {
         return None;
     }
-    let owners = pod["metadata"]["ownerReferences"].as_array()?;
-    owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str()
+    controller(pod)?["uid"].as_str()
 }
 
 /// The gates that stay when `lifted` go.

@@ -195,7 +195,8 @@ fn end(host: &str) -> usize {
 }
 
 /// The parts of a URL that name hosts, where `text` is one and no reading of it could see others: without user, password and
-/// path, in which a host is only a word. Anything else as it is.
+/// path, in which a host is only a word. Anything else as it is: JSON and lists hold URLs too, and drivers disagree on where
+/// hosts stand beside a second `@` or a comma.
 pub fn of_url(text: &str) -> Cow<'_, str> {
     // Most texts are no URL, and this is asked of every one.
     if !text.contains("://") {
@@ -203,17 +204,32 @@ pub fn of_url(text: &str) -> Cow<'_, str> {
     }
     let find = |text: &str, wanted: &[u8]| text.bytes().position(|byte| wanted.contains(&byte));
     let slashes = text.as_bytes().windows(2).position(|two| two == b"//");
-    let Some(scheme) = slashes
-        .map(|at| &text[..at])
-        .filter(|scheme| scheme.ends_with(':'))
-    else {
+    // <https://www.rfc-editor.org/rfc/rfc3986#section-3.1>; `jdbc:postgresql:` has two.
+    let in_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-' | ':');
+    let is_scheme = |text: &&str| {
+        text.ends_with(':')
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(in_scheme)
+    };
+    let Some(scheme) = slashes.map(|at| &text[..at]).filter(is_scheme) else {
         return Cow::Borrowed(text);
     };
     let rest = &text[scheme.len() + 2..];
     let (authority, tail) = rest.split_at(find(rest, b"/?#").unwrap_or(rest.len()));
     let (path, query) = tail.split_at(find(tail, b"?#").unwrap_or(tail.len()));
-    // A password may hold a `/` or `#` that nobody encoded; then it is anybody's guess where the host stands.
-    let doubtful = || tail.contains('@') || text.contains(char::is_whitespace) || rest.contains("//");
+    // A password may hold a `/` or `#` that nobody encoded; then it is anybody's guess where the host stands. JDBC knows no
+    // user before the host at all.
+    let doubtful = || {
+        let twice = authority.matches('@').nth(1).is_some();
+        let separates = |c: char| c.is_whitespace() || r#""'`,;{}[]()=\|<>"#.contains(c);
+        tail.contains('@')
+            || text.contains(char::is_whitespace)
+            || rest.contains("//")
+            || twice
+            || (authority.contains('@') && scheme.get(..5).is_some_and(|of| of.eq_ignore_ascii_case("jdbc:")))
+            || authority.contains(separates)
+            || path.contains(separates)
+    };
     if (path.len() < 2 && !authority.contains('@')) || doubtful() {
         return Cow::Borrowed(text);
     }
@@ -393,5 +409,29 @@ mod tests {
             found,
             [("db.shop", true), ("web.shop", false), ("mail.shop", true)]
         );
+    }
+
+    #[test]
+    fn a_url_is_cut_to_its_hosts_only_where_it_is_one_and_nothing_else() {
+        for (text, hosts) in [
+            ("http://web/db.shop", "http://web/"),
+            (
+                "postgresql://u:db.shop@web/x?host=db",
+                "postgresql://web/?host=db",
+            ),
+        ] {
+            assert_eq!(of_url(text), hosts);
+        }
+        for text in [
+            r#"{"api":{"url":"http://x/y"},"db":{"host":"db.shop"}}"#,
+            "Api=http://x/y;Host=db.shop;Port=5432",
+            "redis://x:6379/0,db.shop:6379",
+            "postgresql://u:p@db.shop,x@y/shop",
+            "postgresql://u:p@db.shop@y/shop",
+            "jdbc:postgresql://db.shop@y/shop?user=u",
+            "http://db.shop\\@x/y",
+        ] {
+            assert_eq!(of_url(text), text);
+        }
     }
 }

@@ -69,12 +69,18 @@ pub fn preview(parent: &str, pr: u64) -> String {
 
 /// Whether `name` is a DNS label (RFC 1123): what a namespace may be called.
 pub fn is_dns_label(name: &str) -> bool {
+    name.len() <= DNS_LABEL && is_label(name)
+}
+
+/// Whether `name` is a DNS subdomain (RFC 1123): what a ConfigMap or Secret may be called, and all that may become part of a
+/// path to one (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>).
+pub fn is_dns_subdomain(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+fn is_label(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !name.is_empty()
-        && name.len() <= DNS_LABEL
-        && name.chars().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    !name.is_empty() && name.chars().all(inner) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 /// The main host of a preview.
@@ -120,6 +126,30 @@ pub fn branch(namespace: &str, database: &str, seed: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn nothing_that_leads_elsewhere_in_a_path_is_a_name() {
+        // A20
+        for name in [
+            "",
+            ".",
+            "..",
+            "../x",
+            "a/b",
+            "x?y",
+            "x#y",
+            "a%2fb",
+            "a\nb",
+            "a\0b",
+            "A",
+            "a..b",
+            "-a",
+            "a\u{202e}b",
+        ] {
+            assert!(!is_dns_subdomain(name) && !is_dns_label(name), "{name:?}");
+        }
+        assert!(is_dns_subdomain("shop.db-1") && !is_dns_label("shop.db-1"));
+    }
 
     #[test]
     fn names_read_well_and_do_not_collide() {

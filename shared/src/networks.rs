@@ -1,7 +1,7 @@
 //! Networks that contain networks and addresses: what a NetworkPolicy opens, compared by meaning.
 
 use crate::policy::{Egress, Network};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use std::net::IpAddr;
 
 /// A set of networks.
@@ -11,10 +11,7 @@ pub struct Networks(Vec<IpNet>);
 impl Networks {
     /// From CIDR notation; what cannot be read contains nothing.
     pub fn parse<T: AsRef<str>>(cidrs: &[T]) -> Self {
-        let all = cidrs
-            .iter()
-            .filter_map(|cidr| cidr.as_ref().parse::<IpNet>().ok());
-        Networks(all.map(|network| network.trunc()).collect())
+        Networks(cidrs.iter().filter_map(|cidr| read(cidr.as_ref())).collect())
     }
 
     /// Whether `address` is in one of them.
@@ -40,12 +37,24 @@ impl Networks {
     }
 }
 
+/// The network that `cidr` is. One of addresses that stand for IPv4 (`::ffff:10.0.0.0/104`) is that of IPv4, as Go prints it
+/// and network plugins take it.
+fn read(cidr: &str) -> Option<IpNet> {
+    let network = cidr.parse::<IpNet>().ok()?.trunc();
+    let IpAddr::V6(address) = network.addr() else {
+        return Some(network);
+    };
+    match (address.to_ipv4_mapped(), network.prefix_len().checked_sub(96)) {
+        (Some(mapped), Some(prefix)) => Some(Ipv4Net::new(mapped, prefix).ok()?.into()),
+        _ => Some(network),
+    }
+}
+
 /// What of `block` without `except` lies outside what `egress` opens by addresses; `None` when nothing does.
 pub fn beyond(block: &str, except: &[String], egress: &Egress) -> Option<String> {
-    let Ok(block) = block.parse::<IpNet>() else {
+    let Some(block) = read(block) else {
         return Some(block.to_owned());
     };
-    let block = block.trunc();
     let open = Networks::parse(&egress.cidrs);
     if open.cover(&block) {
         return None;
@@ -95,6 +104,9 @@ mod tests {
         assert_eq!(beyond("0.0.0.0/0", &private), None);
         assert_eq!(beyond("::/0", &["fc00::/7"]).as_deref(), Some("fe80::/10"));
         assert_eq!(beyond("10.1.0.7/8", &[]).as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(beyond("::ffff:10.0.0.0/104", &[]).as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(beyond("::ffff:0:0/96", &[]).as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(beyond("::ffff:93.184.216.0/120", &[]), None);
         assert_eq!(beyond("nonsense", &[]).as_deref(), Some("nonsense"));
         let closed = Egress {
             internet: false,

@@ -20,10 +20,12 @@ pub struct Protected {
     parents: BTreeSet<String>,
     /// The virtual addresses of Services in protected namespaces, with the Service.
     addresses: BTreeMap<IpAddr, String>,
+    /// Hosts of a policy's list that are addresses, with the spelling of the policy.
+    listed_addresses: BTreeMap<IpAddr, String>,
     /// The Services of protected namespaces, as `name.namespace`.
     services: BTreeSet<String>,
-    /// Whether any of the addresses is in the sixth version of the protocol, which free text spells in many ways.
-    has_ipv6: bool,
+    /// Whether there is any address, which the sixth version of the protocol spells in many ways, those of the fourth too.
+    has_addresses: bool,
 }
 
 impl Protected {
@@ -59,7 +61,7 @@ impl Protected {
                 protected.services.insert(full);
             }
         }
-        protected.has_ipv6 = protected.addresses.keys().any(IpAddr::is_ipv6);
+        protected.has_addresses = !(protected.addresses.is_empty() && protected.listed_addresses.is_empty());
         protected
     }
 
@@ -68,6 +70,9 @@ impl Protected {
             self.parents.insert(host::canonical(parent).into_owned());
         } else {
             let canonical = host::canonical(pattern);
+            if let Some(address) = host::address(pattern) {
+                self.listed_addresses.insert(address, pattern.to_owned());
+            }
             // `db.shop` may mean the Service; which of the two a resolver takes is its search list's choice.
             if host::is_pair(&canonical) {
                 self.hosts.insert(format!("{canonical}.svc"), pattern.to_owned());
@@ -113,6 +118,10 @@ impl Protected {
         let service = self.addresses.get(&address);
         service
             .map(|service| format!("the address of Service {service} in a protected namespace"))
+            .or_else(|| {
+                let pattern = self.listed_addresses.get(&address)?;
+                Some(said(pattern, host))
+            })
             .or_else(|| self.listed(host, &host::canonical(host)))
     }
 
@@ -127,21 +136,14 @@ impl Protected {
     /// Why a policy's list of hosts puts `host` out of bounds.
     fn listed(&self, host: &str, canonical: &str) -> Option<String> {
         let service = host::is_pair(canonical).then(|| format!("{canonical}.svc"));
-        let said = |pattern: &str| {
-            if pattern == host {
-                "a protected host".to_owned()
-            } else {
-                format!("a protected host ({pattern})")
-            }
-        };
         for spelling in [Some(canonical), service.as_deref()].into_iter().flatten() {
             if let Some(pattern) = self.hosts.get(spelling) {
-                return Some(said(pattern));
+                return Some(said(pattern, host));
             }
             let mut rest = if self.parents.is_empty() { "" } else { spelling };
             while let Some((_, parent)) = rest.split_once('.') {
                 if self.parents.contains(parent) {
-                    return Some(said(&format!("*.{parent}")));
+                    return Some(said(&format!("*.{parent}"), host));
                 }
                 rest = parent;
             }
@@ -180,6 +182,15 @@ impl Protected {
     /// The same, with its canonical spelling at hand.
     fn knows_spelt(&self, host: &str, canonical: &str) -> bool {
         self.has_service(canonical) || self.listed(host, canonical).is_some()
+    }
+}
+
+/// That `host` is what a policy lists as `pattern`.
+fn said(pattern: &str, host: &str) -> String {
+    if pattern == host {
+        "a protected host".to_owned()
+    } else {
+        format!("a protected host ({pattern})")
     }
 }
 

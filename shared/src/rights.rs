@@ -14,6 +14,12 @@ const WRITE: &[&str] = &[
     "deletecollection",
 ];
 
+/// Namespace and name of the service account that authenticates as `user`
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens>).
+pub fn service_account(user: &str) -> Option<(&str, &str)> {
+    user.strip_prefix("system:serviceaccount:")?.split_once(':')
+}
+
 /// One rule: groups, resources, verbs.
 pub type Right = (
     &'static [&'static str],

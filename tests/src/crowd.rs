@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{ListParams, PostParams};
-use kube::core::PartialObjectMeta;
+use kube::api::{ListParams, PostParams, VersionMatch};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde::Serialize;
@@ -178,13 +177,14 @@ where
     }
 }
 
-/// Looks at each of so many Pods as it is bound to a node; the previews of those for whom that was before the seal. A seal
-/// stays, and comes before the gates go: so a preview that is not sealed when a binding is seen was not sealed when it happened.
+/// Looks at each of so many Pods as it is bound to a node; the previews of those for whom that was before the seal. A bed has
+/// one etcd, whose revision is the resourceVersion of every kind: a preview is read as it stood when the binding was stored,
+/// however late that is heard of.
 async fn early(admin: Client, pods: usize) -> Result<BTreeSet<String>> {
     let members = watcher::Config::default().labels(CROWD);
     let events = watcher(Api::<Pod>::all(admin.clone()), members).default_backoff();
     let mut events = std::pin::pin!(events);
-    let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(admin);
+    let namespaces: Api<Namespace> = Api::all(admin);
     let (mut bound, mut early) = (BTreeSet::new(), BTreeSet::new());
     while bound.len() < pods {
         let event = events.next().await.context("the watch of Pods has ended")?;
@@ -197,11 +197,16 @@ async fn early(admin: Client, pods: usize) -> Result<BTreeSet<String>> {
             continue;
         }
         let namespace = pod.namespace().unwrap_or_default();
-        let preview = match namespaces.get(&namespace).await {
-            Err(kube::Error::Service(_)) => namespaces.get(&namespace).await?,
+        let then = ListParams::default()
+            .fields(&format!("metadata.name={namespace}"))
+            .at(&pod.resource_version().unwrap_or_default())
+            .matching(VersionMatch::Exact);
+        let found = match namespaces.list_metadata(&then).await {
+            Err(kube::Error::Service(_)) => namespaces.list_metadata(&then).await?,
             answer => answer?,
         };
-        if !preview.annotations().contains_key(keys::GUARDRAILS) {
+        let mut found = found.iter();
+        if !found.any(|preview| preview.annotations().contains_key(keys::GUARDRAILS)) {
             early.insert(namespace);
         }
     }

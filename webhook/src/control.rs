@@ -1,11 +1,12 @@
 //! `control`: the leader. Seals previews, makes branches, lifts gates, ends leases, keeps the certificates.
 //!
 //! Flow: acquire the Lease; keep certificates and the caBundle; reconcile every preview whenever it, its guardrails, its
-//! Pods or its policy change; sweep for branches whose preview is gone. Guarantees: only the leader writes; a reconcile
+//! Pods and what they read, its routes or its policy change; sweep for branches whose preview is gone. Guarantees: only the leader writes; a reconcile
 //! is idempotent and may end anywhere; what ends a preview is decided on a fresh read. Failure: losing the Lease ends the
 //! process, and another one goes on.
 
 mod adoption;
+mod before;
 mod belonging;
 mod branches;
 mod certificates;
@@ -26,6 +27,7 @@ mod seals;
 mod status;
 mod survey;
 mod sweep;
+mod watches;
 
 use crate::args::{Certificates, Control};
 use crate::shutdown;
@@ -68,7 +70,7 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
     }
     // A policy that is not in memory yet must not look like one that is gone.
     tokio::select! {
-        filled = memory.filled() => anyhow::ensure!(filled, "failed to list namespaces and policies"),
+        filled = memory.filled() => anyhow::ensure!(filled, "failed to list namespaces, policies and Services"),
         () = shutdown::begun(stopping.clone()) => return Ok(()),
     }
     metrics.leads(true);
@@ -94,7 +96,7 @@ pub async fn run(settings: Control) -> anyhow::Result<()> {
     let belonging = belonging::keep(client, &settings.installed.namespace, &settings.configuration);
     let sweeping = sweep::keep(context.clone(), Duration::from_secs(settings.sweep_seconds));
     let result = tokio::select! {
-        () = reconcile::run(context, changed) => Ok(()),
+        () = watches::run(context, changed) => Ok(()),
         () = certificates => Ok(()),
         () = belonging => Ok(()),
         () = sweeping => Ok(()),

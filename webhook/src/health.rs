@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// Probes and scrapers are few. Whatever else comes has to leave them a place.
@@ -32,11 +32,14 @@ impl Readiness {
     }
 
     fn set(&self, component: &'static str, up: bool) {
-        self.0.lock().expect("no panic while held").insert(component, up);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(component, up);
     }
 
     fn waiting_for(&self) -> Vec<&'static str> {
-        let components = self.0.lock().expect("no panic while held");
+        let components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         components
             .iter()
             .filter(|(_, up)| !**up)

@@ -8,6 +8,7 @@ pub mod postgres;
 
 use secrecy::SecretString;
 use std::future::Future;
+use std::time::Duration;
 use understudy::names;
 
 /// Whose branch, of which database.
@@ -58,6 +59,16 @@ impl ProviderError {
             message: message.into(),
         }
     }
+}
+
+/// The outcome of `work` on a server, or that it took longer than `limit`: one that accepts and then says nothing must hold up
+/// nobody else.
+pub async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let late = |_| ProviderError::new(format!("the server did not answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, work).await.map_err(late)?
 }
 
 /// Where a branch is reached.

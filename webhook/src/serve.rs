@@ -10,6 +10,7 @@ mod body;
 mod certificate;
 mod client;
 mod handler;
+mod refusal;
 mod tls;
 mod turn;
 mod vouched;
@@ -54,7 +55,10 @@ pub async fn run(settings: Serve) -> anyhow::Result<()> {
     let pairs = certificate::follow(source, metrics.clone());
     let ready = async {
         // An empty memory would call every policy missing.
-        anyhow::ensure!(memory.filled().await, "failed to list namespaces and policies");
+        anyhow::ensure!(
+            memory.filled().await,
+            "failed to list namespaces, policies and Services"
+        );
         tls::keep(pairs, checks).await.context("failed to set up TLS")
     };
     let tls = tokio::select! {

@@ -22,7 +22,7 @@ pub struct Started {
     pub client: Client,
     /// What the chart says.
     pub installation: Arc<Installation>,
-    /// Namespaces and policies.
+    /// Namespaces, policies, where Services lead, what is known of secret values.
     pub memory: Memory,
     /// For the program's own work: not ready until it says so.
     pub working: Handle,

@@ -96,14 +96,17 @@ reinvocationPolicy: IfNeeded
 matchConditions:
   # A dying object (or namespace) waits for the removal of somebody's finalizer, which is an UPDATE: never in its way.
   {{- if .objects }}
-  # As long as it does not go it is in force, so it may not become another one meanwhile.
+  # As long as it does not go it is in force, so it may not become another one meanwhile. The update after which nothing
+  # keeps it ends it.
   - name: not-being-deleted
     expression: >-
       oldObject == null || !has(oldObject.metadata.deletionTimestamp) ||
+      ((has(object.metadata.finalizers) && size(object.metadata.finalizers) > 0) ||
+      !has(oldObject.metadata.deletionGracePeriodSeconds) || oldObject.metadata.deletionGracePeriodSeconds != 0) && (
       !object.all(key, key in ['metadata', 'status'] || (key in oldObject && object[key] == oldObject[key])) ||
       !oldObject.all(key, key in ['metadata', 'status'] || key in object) ||
       has(object.metadata.annotations) != has(oldObject.metadata.annotations) ||
-      (has(object.metadata.annotations) && object.metadata.annotations != oldObject.metadata.annotations)
+      (has(object.metadata.annotations) && object.metadata.annotations != oldObject.metadata.annotations))
   {{- else }}
   - name: not-being-deleted
     expression: "oldObject == null || !has(oldObject.metadata.deletionTimestamp)"

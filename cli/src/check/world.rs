@@ -76,8 +76,11 @@ impl World {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let namespace = &subject.namespace;
         match object["kind"].as_str().unwrap_or_default() {
-            "ConfigMap" => self.learn_data(namespace, Kind::ConfigMap, name, texts(&object["data"])),
-            "Secret" => self.learn_data(namespace, Kind::Secret, name, decoded(&object["data"])),
+            "ConfigMap" => {
+                let data = Data::from(texts(&object["data"])).with_binary(decoded(&object["binaryData"]));
+                self.learn_data(namespace, Kind::ConfigMap, name, data);
+            }
+            "Secret" => self.learn_data(namespace, Kind::Secret, name, decoded(&object["data"]).into()),
             "Service" => {
                 let spec = &object["spec"];
                 let alias = (spec["type"] == "ExternalName")
@@ -156,7 +159,7 @@ fn texts(data: &Value) -> BTreeMap<String, String> {
 }
 
 /// Values of a Secret as a container will find them.
-fn decoded(data: &Value) -> Data {
+fn decoded(data: &Value) -> BTreeMap<String, String> {
     let bytes =
         |value: &Value| serde_json::from_value::<k8s_openapi::ByteString>(value.clone()).map(|bytes| bytes.0);
     let text = |value: &Value| String::from_utf8_lossy(&bytes(value).unwrap_or_default()).into_owned();

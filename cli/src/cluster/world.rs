@@ -16,6 +16,7 @@ use understudy::admission::{Exempt, Installation};
 use understudy::environment::{Data, Fact, Kind, Reference};
 use understudy::fingerprints::{Fingerprints, Origin};
 use understudy::keys;
+use understudy::names;
 use understudy::services::{Service, Services};
 
 impl Cluster {
@@ -148,11 +149,20 @@ impl Cluster {
     /// The data of `reference` in `namespace`.
     pub async fn source(&self, namespace: &str, reference: &Reference) -> Fact<Data> {
         let name = reference.name.as_str();
+        // It becomes part of a path.
+        if !names::is_dns_subdomain(name) {
+            return Fact::Absent;
+        }
         let seen: Seen<Data> = match reference.kind {
             Kind::ConfigMap => {
                 let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
                 let found: Seen<ConfigMap> = api.get_opt(name).await.into();
-                found.map(|map| map.data.unwrap_or_default())
+                found.map(|map| {
+                    let binary = map.binary_data.unwrap_or_default().into_iter();
+                    let binary =
+                        binary.map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned()));
+                    Data::from(map.data.unwrap_or_default()).with_binary(binary)
+                })
             }
             Kind::Secret => {
                 let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);

@@ -12,10 +12,10 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 /// Most bytes that the variables of one Pod are worked out for, all containers together.
-const POD_LIMIT: usize = 16 * 1024 * 1024;
+const POD_LIMIT: usize = 4 * 1024 * 1024;
 
 /// An object as it stands at one moment of a review; keeps that state while the draft goes on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Current<'r> {
     /// As it came.
     Original(&'r Value),

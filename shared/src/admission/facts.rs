@@ -68,7 +68,7 @@ pub struct Facts {
     pub fingerprints: Arc<Fingerprints>,
     /// Whether there is a Pod in the namespace that is about to be adopted; `Unknown` where nobody asked.
     pub pods: Fact<bool>,
-    /// The preview of the request's namespace; `None` while it is not in memory, which counts as unsealed.
+    /// The preview of the request's namespace; `None` where it could not be read, which counts as unsealed.
     pub preview: Option<Preview>,
     /// What the preview's seal has to be, where that is known already: it is the same for every request until the policy
     /// changes. `None` has it worked out.
@@ -95,6 +95,16 @@ impl Facts {
         }
     }
 
+    /// Bytes of what was read for one request.
+    pub fn size(&self) -> usize {
+        let read = self.sources.values();
+        read.map(|fact| match fact {
+            Fact::Present(data) => data.size(),
+            _ => 0,
+        })
+        .sum()
+    }
+
     /// The same without what was read for one request: no value of a Secret is in it.
     pub fn without_sources(&self) -> Facts {
         Facts {
@@ -111,7 +121,9 @@ impl Facts {
         }
     }
 
-    /// Whether `other` are of the same moment in all that holds for every request: policies, and what is protected.
+    /// Whether `other` are of the same moment in all that holds for every request: policies, what is protected, and what is known
+    /// of its secrets. Where Services lead changes with every Service that anybody makes, and is not asked for: what a Service
+    /// of a preview's own leads to is reviewed when it is made.
     pub fn share_rules_with(&self, other: &Facts) -> bool {
         Arc::ptr_eq(&self.policies, &other.policies)
             && Arc::ptr_eq(&self.protected, &other.protected)
@@ -157,17 +169,21 @@ impl Sources for Facts {
     }
 }
 
+/// The server of every branch while reviewing.
+pub(crate) const BRANCH_HOST: &str = "branch.understudy.invalid";
+/// The database and the role of every branch while reviewing.
+pub(crate) const BRANCH_NAME: &str = "branch";
+
 /// What stands for a branch Secret while reviewing: the same keys, and a host that means nothing else.
 ///
 /// The real one may not exist yet, and its values are nobody's business here.
 static BRANCH_STAND_IN: LazyLock<Data> = LazyLock::new(|| {
-    let host = "branch.understudy.invalid";
     let pairs = [
-        ("username", "branch"),
-        ("user", "branch"),
+        ("username", BRANCH_NAME),
+        ("user", BRANCH_NAME),
         ("password", "branch"),
-        ("dbname", "branch"),
-        ("host", host),
+        ("dbname", BRANCH_NAME),
+        ("host", BRANCH_HOST),
         ("port", "5432"),
         ("pgpass", "branch.understudy.invalid:5432:branch:branch:branch"),
         (

@@ -18,6 +18,16 @@ const MARKS: [(&str, &str, &str); 5] = [
     ("labels", "resourceset.fluxcd.controlplane.io/name", "Flux"),
 ];
 
+/// The field managers by which the appliers write (`metadata.managedFields`), and whose they are. Sources:
+/// `ArgoCDSSAManager` of Argo CD and its user agent where it applies client-side; `kustomize-controller` and
+/// `helm-controller` of Flux.
+const MANAGERS: [(&str, &str); 4] = [
+    ("argocd-controller", "Argo CD"),
+    ("argocd-application-controller", "Argo CD"),
+    ("kustomize-controller", "Flux"),
+    ("helm-controller", "Flux"),
+];
+
 /// Who applies the object of `request` from Git, for people.
 pub(super) fn applier(request: &Request, policy: Option<&PreviewPolicySpec>) -> Option<String> {
     let metadata = &request.object["metadata"];
@@ -25,13 +35,19 @@ pub(super) fn applier(request: &Request, policy: Option<&PreviewPolicySpec>) -> 
         .iter()
         .find(|(map, key, _)| metadata[*map][*key].is_string())
         .map(|(_, _, who)| (*who).to_owned());
+    let managers = || metadata["managedFields"].as_array().into_iter().flatten();
+    let manages = |name: &str| managers().any(|entry| entry["manager"] == name);
+    let managed = || {
+        let found = MANAGERS.iter().find(|(name, _)| manages(name));
+        found.map(|(_, who)| (*who).to_owned())
+    };
     let trusted = || {
         let (namespace, name) = request.user.service_account()?;
         let account = format!("{namespace}/{name}");
         let listed = policy?.trusted.service_accounts.contains(&account);
         listed.then_some(account)
     };
-    marked.or_else(trusted)
+    marked.or_else(managed).or_else(trusted)
 }
 
 /// Whether the rule `reason` may change `field` of the object; where it may not, the object is refused here.

@@ -5,11 +5,16 @@ use crate::environment::{self, Kind, REFERENCE_LIMIT, Reference};
 use crate::keys;
 use std::collections::BTreeSet;
 
+/// Whether what `request` has to be reviewed with may stand in ConfigMaps and Secrets.
+pub fn reads(request: &Request) -> bool {
+    is_birth_of_a_pod(request) || request.is("", "pods/ephemeralcontainers")
+}
+
 /// The ConfigMaps and Secrets of the request's namespace that its review depends on.
 ///
 /// Branch Secrets are not among them: they are ours, a stand-in takes their place.
 pub fn needs(request: &Request) -> BTreeSet<Reference> {
-    if !(is_birth_of_a_pod(request) || request.is("", "pods/ephemeralcontainers")) {
+    if !reads(request) {
         return BTreeSet::new();
     }
     let mounted = environment::mounted(&request.object)

@@ -22,8 +22,14 @@ pub fn has_gate(pod: &Value, name: &str) -> bool {
         .is_some_and(|gates| gates.iter().any(|gate| gate["name"] == name))
 }
 
-/// The kind of the controller that makes this Pod again when it is deleted.
-pub fn controller_kind(pod: &Value) -> Option<&str> {
+/// Whether somebody makes this Pod again at once when it is deleted: not a Job, which counts that as a failure.
+pub fn is_made_again(pod: &Value) -> bool {
+    let kind = controller(pod).and_then(|owner| owner["kind"].as_str());
+    matches!(kind, Some("ReplicaSet" | "StatefulSet" | "DaemonSet"))
+}
+
+/// The owner that keeps this Pod, as the Pod refers to it.
+pub fn controller(pod: &Value) -> Option<&Value> {
     let owners = pod["metadata"]["ownerReferences"].as_array()?;
-    owners.iter().find(|owner| owner["controller"] == true)?["kind"].as_str()
+    owners.iter().find(|owner| owner["controller"] == true)
 }

@@ -1,7 +1,9 @@
 //! One admission request, read.
 
+use crate::rights;
 use serde::Deserialize;
 use serde_json::Value;
+use std::fmt;
 
 /// What is being done to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -31,7 +33,7 @@ pub struct User {
 impl User {
     /// `(namespace, name)` where this is a service account.
     pub fn service_account(&self) -> Option<(&str, &str)> {
-        self.name.strip_prefix("system:serviceaccount:")?.split_once(':')
+        rights::service_account(&self.name)
     }
 
     /// Whether this is a person: neither a service account nor a component of the cluster.
@@ -40,8 +42,8 @@ impl User {
     }
 }
 
-/// One request.
-#[derive(Clone, Debug, PartialEq)]
+/// One request. Prints what it is about, not the objects: they may hold secret values.
+#[derive(Clone, PartialEq)]
 pub struct Request {
     /// Copied into the answer.
     pub uid: String,
@@ -65,6 +67,25 @@ pub struct Request {
     pub object: Value,
     /// The object as it is; `Null` at creation.
     pub old_object: Value,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request {
+            operation,
+            group,
+            resource,
+            sub_resource,
+            namespace,
+            name,
+            ..
+        } = self;
+        write!(
+            f,
+            "Request({operation:?} {group}/{resource}/{sub_resource} {namespace}/{name} by {})",
+            self.user.name
+        )
+    }
 }
 
 impl Request {
@@ -106,10 +127,18 @@ impl Request {
         matches!(self.operation, Operation::Create | Operation::Update) && self.object.is_object()
     }
 
-    /// Whether the object is on its way out, and is asked to be nothing else meanwhile: what does not go, since somebody's
-    /// finalizer keeps it, is in force like anything else. What happens to a Namespace on its way out is nobody's business.
+    /// Whether the object is on its way out, and goes with this or is asked to be nothing else meanwhile: what does not go,
+    /// since somebody's finalizer keeps it, is in force like anything else. What happens to a Namespace on its way out is
+    /// nobody's business. The chart's matchCondition `not-being-deleted` says the same.
     pub fn is_deleting(&self) -> bool {
-        self.is_dying() && (self.is_namespace() || self.says_the_same())
+        self.is_dying() && (self.is_namespace() || self.is_the_last() || self.says_the_same())
+    }
+
+    /// Whether the API server lets a dying object go with this update, since nothing keeps it any more. Source:
+    /// `ShouldDeleteDuringUpdate` of `k8s.io/apiserver/pkg/registry/generic/registry`.
+    fn is_the_last(&self) -> bool {
+        let finalizers = self.object["metadata"]["finalizers"].as_array();
+        finalizers.is_none_or(Vec::is_empty) && self.old_object["metadata"]["deletionGracePeriodSeconds"] == 0
     }
 
     /// Whether the object was on its way out already. What it says of itself does not count: an object that is made by
@@ -118,7 +147,8 @@ impl Request {
         self.old_object["metadata"]["deletionTimestamp"].is_string()
     }
 
-    /// Whether both objects say the same, but for the books that Kubernetes keeps on them.
+    /// Whether both objects say the same, but for what is kept on them: status, and of the metadata all but annotations,
+    /// which may give an identity or have a Pod injected. Labels that do count only when something is made.
     fn says_the_same(&self) -> bool {
         fn said(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
             let fields = object.as_object().into_iter().flatten();

@@ -10,6 +10,8 @@ mod environment_unresolved;
 mod exemption_forged;
 mod exposure_lowered;
 mod field_reserved;
+mod gate_lifted;
+mod guardrail_tampered;
 mod held;
 mod host_rewritten;
 mod host_stolen;
@@ -65,6 +67,8 @@ pub const RULES: &[Rule] = &[
     field_reserved::RULE,
     lease_granted::RULE,
     exemption_forged::RULE,
+    gate_lifted::RULE,
+    guardrail_tampered::RULE,
     kind_not_allowed::RULE,
     daemonset_refused::RULE,
     // Before whoever asks what a Pod will find: its own annotations may be part of that.
@@ -115,7 +119,7 @@ fn life(request: &Request) -> bool {
 
 /// A Pod whose environment is decided now: a new one, or one that gets an ephemeral container.
 fn pod_environment(request: &Request) -> bool {
-    (request.is("", "pods") && request.is_create()) || request.is("", "pods/ephemeralcontainers")
+    super::is_birth_of_a_pod(request) || request.is("", "pods/ephemeralcontainers")
 }
 
 /// Whether a container is decided now: running ones cannot change, so beside a new ephemeral one nothing else is.

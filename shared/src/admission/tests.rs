@@ -16,6 +16,7 @@ mod namespaces;
 mod objects;
 mod odd;
 mod properties;
+mod readings;
 mod routes;
 
 const NOW: &str = "2026-06-01T12:00:00Z";

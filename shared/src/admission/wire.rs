@@ -31,8 +31,8 @@ pub enum MalformedReview {
     #[error("not an AdmissionReview: {0}")]
     Json(#[from] serde_json::Error),
     /// A version of the API that is not spoken here.
-    #[error("apiVersion must be admission.k8s.io/v1")]
-    Version,
+    #[error("apiVersion must be admission.k8s.io/v1, in the review with uid {0:?}")]
+    Version(String),
     /// Nothing is asked.
     #[error("there is no request")]
     Request,
@@ -53,7 +53,8 @@ pub fn parse(bytes: &[u8]) -> Result<Request, MalformedReview> {
 
 fn checked(read: Read) -> Result<Request, MalformedReview> {
     if read.api_version.as_deref() != Some("admission.k8s.io/v1") {
-        return Err(MalformedReview::Version);
+        let uid = read.request.map(|request| request.uid).unwrap_or_default();
+        return Err(MalformedReview::Version(uid.chars().take(128).collect()));
     }
     let request = read.request.ok_or(MalformedReview::Request)?;
     if request.uid.is_empty() || request.uid.len() > 128 {

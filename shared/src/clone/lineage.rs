@@ -69,7 +69,7 @@ pub(super) fn hash(object: &DynamicObject) -> String {
             .get("data")
             .map(super::golden::decoded)
             .unwrap_or_default();
-        data.into_keys().collect::<Vec<_>>().join("\n")
+        data.keys().map(String::as_str).collect::<Vec<_>>().join("\n")
     } else {
         object.data.to_string()
     };

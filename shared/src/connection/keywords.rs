@@ -65,7 +65,11 @@ fn value(text: &str) -> Option<(String, usize)> {
     let mut chars = text.char_indices().skip(usize::from(quoted));
     while let Some((at, c)) = chars.next() {
         match c {
-            '\\' => value.push(chars.next()?.1),
+            // At the end of a text it stands for nothing (`conninfo_parse` of libpq).
+            '\\' => match chars.next() {
+                Some((_, escaped)) => value.push(escaped),
+                None => break,
+            },
             '\'' if quoted => return Some((value, at + 1)),
             c if !quoted && c.is_whitespace() => return Some((value, at)),
             c => value.push(c),
@@ -106,6 +110,7 @@ mod tests {
             expected(&[("host", "my db"), ("password", "it's")])
         );
         assert_eq!(read("host=a\\ b"), expected(&[("host", "a b")]));
+        assert_eq!(read("host=d\\b.sho\\p\\"), expected(&[("host", "db.shop")]));
         for other in [
             "",
             "host",

@@ -195,6 +195,31 @@ impl<'t> Connection<'t> {
             .or_else(|| named(&["user"]))
     }
 
+    /// Every database that some driver may take it for: where one is named twice, they differ on which counts.
+    pub fn databases(&self) -> Vec<String> {
+        let is_name = |key: &str| {
+            matches!(
+                key.to_ascii_lowercase().as_str(),
+                "dbname" | "database" | "pgdbname"
+            )
+        };
+        let pairs = self
+            .pairs
+            .iter()
+            .filter(|pair| is_name(&pair.key))
+            .map(|pair| pair.value.clone());
+        let options = self.options().filter(|(key, _)| is_name(&decode(key)));
+        let path = (!self.path.is_empty()).then(|| decode(self.path));
+        let mut all: Vec<String> = pairs
+            .chain(options.map(|(_, value)| decode(value)))
+            .chain(path)
+            .collect();
+        if all.is_empty() {
+            all.extend(self.database());
+        }
+        all
+    }
+
     /// Options of the query, undecoded, in their order.
     pub fn options(&self) -> impl Iterator<Item = (&'t str, &'t str)> {
         let parts = self

@@ -13,6 +13,8 @@ pub enum Rewritten {
     Key(&'static str),
     /// A text with `$(VAR)` references to [`parts`].
     Composed(String),
+    /// Nothing: another variable says it.
+    Empty,
 }
 
 /// Options that say who connects to what: replaced as a whole.
@@ -109,8 +111,9 @@ pub fn rewrite(connection: &Connection<'_>, name: &str, written: Option<&str>) -
         } else {
             format!("{key}={value}")
         };
-        let stands = written.is_none_or(|written| written.contains(&option));
-        if HARMLESS.contains(&known.as_str()) && stands {
+        // Asked last: a text may be long, and hold thousands of others.
+        let stands = || written.is_none_or(|written| written.contains(&option));
+        if HARMLESS.contains(&known.as_str()) && stands() {
             kept.push(option);
         } else if !IDENTITY.contains(&known.as_str()) {
             dropped.push(key.to_owned());

@@ -6,7 +6,7 @@
 //! Sources: <https://www.postgresql.org/docs/current/libpq-envars.html>, the images of PostgreSQL, Rails, Laravel, Spring Boot.
 
 use super::parse::split_host;
-use super::{Connection, Flavour, Rewritten, variable};
+use super::{Connection, Flavour, Rewritten};
 use crate::environment::Variable;
 use crate::host;
 use crate::policy::Database;
@@ -88,6 +88,14 @@ pub fn parts(name: &str) -> impl Iterator<Item = (String, Part)> {
     })
 }
 
+/// Whether the variable `name` may belong to `family`.
+pub fn begins(name: &str, family: &str) -> bool {
+    let mut letters = name.bytes().map(capital);
+    family
+        .bytes()
+        .all(|letter| letters.next() == Some(capital(letter)))
+}
+
 /// As it counts in a name: properties are `spring.datasource.url` where variables are `SPRING_DATASOURCE_URL`.
 fn capital(byte: u8) -> u8 {
     match byte {
@@ -131,7 +139,7 @@ pub fn meant<'d>(variables: &[&Variable], databases: &'d [Database]) -> Meant<'d
         };
         for (part, all) in parts.iter().filter(|(part, _)| **part != Part::Url) {
             for at in all {
-                let rewritten = becomes(*part, variables[*at].value.as_deref(), database);
+                let rewritten = becomes(*part, variables[*at], database);
                 meant.becomes.insert(*at, (database, rewritten));
             }
         }
@@ -166,18 +174,27 @@ fn database<'d, 'v>(
     super::meant(databases, &Connection::parse(&host::tidy(url))?)
 }
 
-fn becomes(part: Part, value: Option<&str>, database: &Database) -> Rewritten {
+fn becomes(part: Part, variable: &Variable, database: &Database) -> Rewritten {
+    if is_address_beside_a_name(variable) {
+        return Rewritten::Empty;
+    }
     let with_port = part == Part::Host
-        && value.is_some_and(|value| {
+        && variable.value.as_deref().is_some_and(|value| {
             split_host(value.split(',').next().unwrap_or_default().trim())
                 .port
                 .is_some()
         });
     if with_port {
-        let name = |part| variable(&database.name, part);
+        let name = |part| super::variable(&database.name, part);
         return Rewritten::Composed(format!("$({}):$({})", name("HOST"), name("PORT")));
     }
     Rewritten::Key(part.key())
+}
+
+/// libpq takes an address from `PGHOSTADDR`, and no name; without one it asks for the address of `PGHOST`.
+/// <https://www.postgresql.org/docs/current/libpq-envars.html>
+fn is_address_beside_a_name(variable: &Variable) -> bool {
+    variable.name.eq_ignore_ascii_case("PGHOSTADDR")
 }
 
 /// A port that is not written, and for libpq whatever is not, would come from a default of the driver.
@@ -202,6 +219,11 @@ fn add<'d>(
     let with_port = hosts
         .clone()
         .any(|at| matches!(meant.becomes.get(at), Some((_, Rewritten::Composed(_)))));
+    if hosts.clone().all(|at| is_address_beside_a_name(variables[*at])) {
+        meant
+            .added
+            .push((format!("{family}HOST"), database, Part::Host.key()));
+    }
     for (part, word) in wanted.iter().filter(|(part, _)| !parts.contains_key(part)) {
         if *part == Part::Port && with_port {
             continue;

@@ -142,7 +142,9 @@ fn source() -> impl Strategy<Value = Value> {
 }
 
 fn world() -> impl Strategy<Value = World> {
-    let data = prop::collection::btree_map("[AB]", text(), 0..3);
+    // What is binary makes no variable, whatever its key.
+    let values = || prop::collection::btree_map("[AB]", text(), 0..3);
+    let data = (values(), values()).prop_map(|(texts, binary)| Data::from(texts).with_binary(binary));
     let kind = prop_oneof![Just(Kind::ConfigMap), Just(Kind::Secret)];
     let object = (kind, "one|two").prop_map(|(kind, name)| Reference { kind, name });
     prop::collection::btree_map(object, data, 0..4).prop_map(World)

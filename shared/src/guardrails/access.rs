@@ -3,6 +3,7 @@
 use crate::keys;
 use crate::policy::Access;
 use crate::preview::Preview;
+use crate::rights::service_account;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -28,32 +29,25 @@ pub(super) fn bindings(preview: &Preview, access: &Access, own: &str) -> Vec<(St
     all
 }
 
-/// The creator, the owner where the policy says so, and whom the policy names; each once.
-fn with_access(preview: &Preview, access: &Access) -> Vec<Value> {
+/// The subjects with access: the creator, the owner where the policy says so, and whom the policy names; each once. A service
+/// account is one, however its user is called.
+pub(crate) fn with_access(preview: &Preview, access: &Access) -> Vec<Value> {
     let owner = preview.owner.iter().filter(|_| access.owner);
     let users: BTreeSet<&String> = preview.creator.iter().chain(owner).collect();
     let groups: BTreeSet<&String> = access.groups.iter().collect();
     let accounts: BTreeSet<&String> = access.service_accounts.iter().collect();
     let named = |kind: &str, name: &str| json!({ "apiGroup": RBAC, "kind": kind, "name": name });
-    let service_account = |namespace: &str, name: &str| json!({ "kind": "ServiceAccount", "name": name, "namespace": namespace });
+    let account = |namespace: &str, name: &str| json!({ "kind": "ServiceAccount", "name": name, "namespace": namespace });
     let mut subjects: Vec<Value> = users
         .into_iter()
-        .map(|user| {
-            match user
-                .strip_prefix("system:serviceaccount:")
-                .and_then(|rest| rest.split_once(':'))
-            {
-                Some((namespace, name)) => service_account(namespace, name),
-                None => named("User", user),
-            }
+        .map(|user| match service_account(user) {
+            Some((namespace, name)) => account(namespace, name),
+            None => named("User", user),
         })
         .collect();
     subjects.extend(groups.into_iter().map(|group| named("Group", group)));
-    subjects.extend(accounts.into_iter().filter_map(|account| {
-        account
-            .split_once('/')
-            .map(|(namespace, name)| service_account(namespace, name))
-    }));
+    let named_accounts = accounts.into_iter().filter_map(|named| named.split_once('/'));
+    subjects.extend(named_accounts.map(|(namespace, name)| account(namespace, name)));
     subjects
 }
 

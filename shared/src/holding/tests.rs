@@ -174,12 +174,36 @@ fn a_pod_that_reads_its_own_annotations_is_looked_at_whenever_it_changes() {
 }
 
 #[test]
-fn an_unreviewed_pod_is_replaced_and_a_dying_one_left_alone() {
+fn an_unreviewed_pod_is_replaced_and_a_dying_one_hastened_where_it_runs() {
     let mut pod = held(Some("StatefulSet"), &[]);
     pod["metadata"]["annotations"] = Value::Null;
     assert_eq!(act(&pod, false, false, &facts()), PodAction::Replace);
     pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    assert_eq!(act(&pod, false, false, &facts()), PodAction::Leave);
+    assert_eq!(
+        act(&pod, false, false, &facts()),
+        PodAction::Leave,
+        "no node runs it, and none will"
+    );
+    pod["spec"]["nodeName"] = json!("node");
+    assert_eq!(act(&pod, false, false, &facts()), PodAction::Hasten);
+    pod["status"]["phase"] = json!("Failed");
+    assert_eq!(
+        act(&pod, false, false, &facts()),
+        PodAction::Leave,
+        "it has ended"
+    );
+}
+
+#[test]
+fn a_dying_pod_that_is_as_it_should_be_takes_its_time() {
+    let mut pod = held(None, &[keys::GATE_GUARDRAILS]);
+    pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    pod["spec"]["nodeName"] = json!("node");
+    assert_eq!(
+        act(&pod, true, true, &facts()),
+        PodAction::Leave,
+        "no gate is lifted"
+    );
 }
 
 #[test]

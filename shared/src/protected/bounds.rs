@@ -119,12 +119,14 @@ impl<'f> Bounds<'f> {
             let mut hosts = Connection::parse(text)?.hosts().into_iter();
             hosts.find_map(|host| self.why(&host.name).map(|why| (host.name.clone(), why)))
         };
-        // As it stands first: what some parsers drop ends a line for others, and two lines are not one host.
+        // As it stands first: what some parsers drop ends a line for others, and two lines are not one host; and a quote at
+        // the end may be a value's own.
         let folded = matches!(tidied, Cow::Owned(_));
         let stands = || {
-            folded
-                .then(|| by_connection(raw.trim()).or_else(|| self.written(raw, place)))
-                .flatten()
+            let trimmed = raw.trim();
+            let connection = (trimmed.len() != text.len() || folded).then(|| by_connection(trimmed));
+            let written = || folded.then(|| self.written(raw, place));
+            connection.flatten().or_else(|| written().flatten())
         };
         let found = stands()
             .or_else(|| by_connection(text))
@@ -200,7 +202,8 @@ impl<'f> Bounds<'f> {
 
     /// Addresses of IPv6, which no run of host characters holds.
     fn sixth(&self, text: &str) -> Option<(String, String)> {
-        if !self.protected.has_ipv6 {
+        // Most texts hold one colon or two, and this is asked of every one.
+        if !self.protected.has_addresses || text.bytes().filter(|byte| *byte == b':').count() < 2 {
             return None;
         }
         let runs = text.split(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.'));

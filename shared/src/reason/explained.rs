@@ -188,10 +188,10 @@ impl Reason {
             SecretCopied => (
                 "A value of 16 bytes or more is the value of a Secret in a protected namespace that admission may read.",
                 "A copied key of production works in a preview as well as in production.",
-                "Use a value made for previews; or ask an administrator to list the Secret in `spec.secrets.copy` of the policy.",
+                "Use a value made for previews; or ask an administrator to list the Secret in `spec.secrets.copy` of the policy. Those of `.tls` and `.pull` are let through as well.",
             ),
             SecretStoreForbidden => (
-                "An ExternalSecret asks a store, or below a key, that the policy does not name; or a PushSecret, a SecretStore that is not listed, or a target named `understudy-db-*` was to be made.",
+                "An ExternalSecret asks a store, or below a key, that the policy does not name; or a PushSecret, a SecretStore of the preview's own, or a target named `understudy-db-*` was to be made.",
                 "A store that serves production serves whoever asks in its name.",
                 "Use a store and a key that `spec.secrets.stores` and `.keyPrefixes` of the policy name.",
             ),

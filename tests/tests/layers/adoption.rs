@@ -105,6 +105,34 @@ async fn without_admission_the_label_is_put_on_nothing_that_exists() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slip_of_whoever_may_change_every_namespace_turns_none_of_them_into_a_preview() {
+    // C10: `kubectl label namespaces --all`, by somebody who is not exempt, while everything of ours runs.
+    let _turn = turn(Mode::Up).await;
+    let developer = client(User::Developer).await;
+    let busy = stage::plain("busy").await;
+    stage::make_pod(&busy, stage::pod("x", json!({}), &[])).await;
+    let label = json!({ "metadata": { "labels": { keys::PREVIEW: "true" } } });
+    for name in ["kube-system", "default", NAMESPACE, GOLDEN, &busy] {
+        let path = namespace(name);
+        let marks = async || {
+            let found = Call::get(&path).by(&developer).await.unwrap();
+            ["labels", "annotations"].map(|field| found["metadata"][field].clone())
+        };
+        let before = marks().await;
+        let applied = json!({ "apiVersion": "v1", "kind": "Namespace",
+            "metadata": { "name": name, "labels": { keys::PREVIEW: "true" } } });
+        for call in [Call::patch(&path, label.clone()), Call::apply(&path, applied)] {
+            assert_refused(
+                call.by(&developer).await,
+                "namespaces.understudy.dev",
+                "not-adoptable",
+            );
+        }
+        assert_eq!(marks().await, before, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_golden_is_made_and_unmade_by_exempt_users_only() {
     // C28
     let _turn = turn(Mode::Gone).await;

@@ -5,7 +5,7 @@ use understudy::keys;
 use understudy_tests::testbed::User;
 
 use crate::mode::{Mode, turn};
-use crate::stage::{self, Call, assert_refused, client, core, make_pod, pod};
+use crate::stage::{self, Call, assert_refused, client, core, group, make_pod, pod};
 
 const POLICY: &str = "understudy-gates";
 
@@ -130,16 +130,51 @@ async fn what_is_being_deleted_is_in_nobodys_way() {
     let change = json!({ "metadata": { "annotations": { keys::REVIEWED: null } },
         "spec": { "schedulingGates": null } });
     Call::patch(&path, change).by(&developer).await.unwrap();
-    // The namespace too, with every key of the contract, while its Pod is still there.
+    // The namespace too, while its Pod is still there.
     let namespace = stage::namespace(&preview);
     Call::delete(&namespace).by(&developer).await.unwrap();
-    let change = json!({ "metadata": { "labels": { keys::PREVIEW: null, keys::PHASE: "Ready" },
-        "annotations": { keys::CREATOR: "x" } } });
-    Call::patch(&namespace, change).by(&developer).await.unwrap();
-    let quota = Call::delete(core(&preview, "resourcequotas/understudy"));
-    stage::gone_or_allowed(quota.by(&developer).await);
+    let note = json!({ "metadata": { "annotations": { "note": "x" } } });
+    Call::patch(&namespace, note).by(&developer).await.unwrap();
     let free = json!({ "metadata": { "finalizers": null } });
     Call::patch(&path, free).by(&developer).await.unwrap();
+    stage::gone(&namespace).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_on_its_way_out_keeps_its_label_and_guardrails_as_long_as_a_pod_is_in_it() {
+    // C13, C21
+    let _turn = turn(Mode::Gone).await;
+    let (preview, developer) = (stage::preview().await, client(User::Developer).await);
+    let mut staying = marked("staying");
+    staying["metadata"]["finalizers"] = json!(["example.com/wait"]);
+    make_pod(&preview, staying).await;
+    let namespace = stage::namespace(&preview);
+    let unlabelled = json!({ "metadata": { "labels": { keys::PREVIEW: null } } });
+    Call::delete(&namespace).by(&developer).await.unwrap();
+    let answer = Call::patch(&namespace, unlabelled).by(&developer).await;
+    assert_refused(answer, "understudy-contract", "label-removed");
+    for guardrail in [
+        group(
+            "networking.k8s.io",
+            &preview,
+            "networkpolicies/understudy-default-deny",
+        ),
+        core(&preview, "resourcequotas/understudy"),
+    ] {
+        let opened = json!({ "metadata": { "labels": { keys::GUARDRAIL: null } } });
+        for call in [Call::delete(&guardrail), Call::patch(&guardrail, opened)] {
+            assert_refused(
+                call.by(&developer).await,
+                "understudy-guardrails",
+                "guardrail-tampered",
+            );
+        }
+    }
+    let free = json!({ "metadata": { "finalizers": null } });
+    Call::patch(core(&preview, "pods/staying"), free)
+        .by(&developer)
+        .await
+        .unwrap();
     stage::gone(&namespace).await;
 }
 

@@ -117,6 +117,34 @@ async fn the_count_of_a_quota_is_the_clusters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_network_plugin_keeps_a_policy_until_it_has_seen_its_end() {
+    let _turn = turn(Mode::Gone).await;
+    let (preview, developer) = (stage::preview().await, client(User::Developer).await);
+    let admin = client(User::Admin).await;
+    let plugin = "system:serviceaccount:kube-system:network-plugin";
+    let policy = group(
+        "networking.k8s.io",
+        &preview,
+        "networkpolicies/understudy-default-deny",
+    );
+    let keeping = json!({ "metadata": { "finalizers": ["example.com/plugin"] } });
+    let by_plugin = |change: Value| Call::patch(&policy, change).acting_as(plugin, &["developers"]);
+    let answer = Call::patch(&policy, keeping.clone()).by(&developer).await;
+    assert_refused(answer, POLICY, "guardrail-tampered");
+    let mut opening = keeping.clone();
+    opening["spec"]["egress"] = json!([{}]);
+    assert_refused(by_plugin(opening).by(&admin).await, POLICY, "guardrail-tampered");
+    by_plugin(keeping).by(&admin).await.unwrap();
+    Call::delete(&policy).by(&own(Role::Control).await).await.unwrap();
+    let noted = json!({ "metadata": { "annotations": { "x": "y" } } });
+    let answer = Call::patch(&policy, noted).by(&developer).await;
+    assert_refused(answer, POLICY, "guardrail-tampered");
+    let free = json!({ "metadata": { "finalizers": null } });
+    by_plugin(free).by(&admin).await.unwrap();
+    stage::gone(&policy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_owner_deletes_a_preview_with_all_its_guardrails() {
     // C23
     let _turn = turn(Mode::Gone).await;

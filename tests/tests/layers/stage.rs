@@ -315,12 +315,3 @@ pub async fn gone(path: &str) {
     .await
     .unwrap();
 }
-
-/// Asserts that nothing of ours was in the way of a deletion, which others may have been quicker with.
-pub fn gone_or_allowed(result: Result<Value, kube::Error>) {
-    match result {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.code == 404 => {}
-        Err(error) => panic!("{error}"),
-    }
-}

@@ -249,7 +249,7 @@ async fn gates_come_off_by_the_controller_only() {
     let pods = api::<Pod>(User::Developer, &name).await;
     let lifted = Patch::Merge(json!({ "spec": { "schedulingGates": [] } }));
     let refused = pods.patch("web", &PatchParams::default(), &lifted).await;
-    assert_refused(refused, "understudy-gates", &["gate-lifted"]);
+    assert_refused(refused, "objects.understudy.dev", &["gate-lifted"]);
     let unmarked = Patch::Merge(json!({ "metadata": { "annotations": { keys::REVIEWED: null } } }));
     assert_refused(
         pods.patch("web", &PatchParams::default(), &unmarked).await,

@@ -58,7 +58,7 @@ async fn every_preview_gets_what_serves_its_hosts_and_pulls_its_images_and_nothi
     let changed = own
         .patch(&pull, &PatchParams::default(), &Patch::Merge(change))
         .await;
-    assert_refused(changed, "understudy-guardrails", &["guardrail-tampered"]);
+    assert_refused(changed, "objects.understudy.dev", &["guardrail-tampered"]);
 
     // A policy that no longer lists it takes it back.
     let policies: Api<PreviewPolicy> = Api::all(client(User::Admin).await);

@@ -4,12 +4,13 @@ use anyhow::ensure;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::ListParams;
-use serde_json::json;
+use kube::client::Body;
+use serde_json::{Value, json};
 use understudy::keys;
 use understudy_tests::previews::{
     SOON, assert_refused, client, create, make, objects, pod, preview, settled, stage, unique,
 };
-use understudy_tests::testbed::{User, eventually};
+use understudy_tests::testbed::{Role, User, eventually};
 
 async fn policy(name: &str, enforcement: &str) {
     let bed = stage().await.bed();
@@ -20,6 +21,28 @@ async fn policy(name: &str, enforcement: &str) {
     })
     .await
     .unwrap();
+}
+
+/// What the API server says beside its answer to whoever would make this Pod.
+async fn warnings(namespace: &str, pod: &Value) -> Vec<String> {
+    let request = http::Request::post(format!("/api/v1/namespaces/{namespace}/pods?dryRun=All"))
+        .header("content-type", "application/json")
+        .body(Body::from(pod.to_string().into_bytes()))
+        .unwrap();
+    let answer = client(User::Admin).await.send(request).await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
+    let warnings = answer.headers().get_all("warning").into_iter();
+    warnings
+        .map(|warning| warning.to_str().unwrap().to_owned())
+        .collect()
+}
+
+/// How often admission has let something pass that it would have changed or refused.
+async fn observed() -> u64 {
+    let (_, metrics) = stage().await.get(Role::Serve, "/metrics").await.unwrap();
+    let counter = r#"understudy_reviews_total{stage="mutate",verdict="observe"} "#;
+    let count = metrics.lines().find_map(|line| line.strip_prefix(counter));
+    count.map_or(0, |count| count.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,6 +80,11 @@ async fn a_policy_that_only_observes_changes_holds_and_ends_nothing() {
         .unwrap();
     assert_eq!(made["spec"]["containers"][0]["env"], env);
     assert!(made["spec"]["schedulingGates"].is_null());
+    let before = observed().await;
+    let said = warnings(&name, &pod("warned", env.clone())).await;
+    let change = "would change /spec/containers/0/env/0 (database-rewritten)";
+    assert!(said.iter().any(|warning| warning.contains(change)), "{said:?}");
+    assert!(observed().await > before);
     let quotas = objects(User::Admin, &name, "v1", "ResourceQuota", "resourcequotas").await;
     assert!(
         quotas

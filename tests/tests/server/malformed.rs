@@ -250,6 +250,12 @@ async fn a_review_without_a_usable_uid_or_of_another_version_is_refused_and_any_
             .await
             .unwrap();
         assert_eq!(answer.status, 400, "{pointer} {answer:?}");
+        // Where it is known whose it is, it is said.
+        assert_eq!(
+            answer.body.contains("uid \""),
+            pointer == "/apiVersion",
+            "{answer:?}"
+        );
         assert!(answer.body.len() < 500, "{answer:?}");
     }
     let uid = "5f0a \" \\ \u{e4}";

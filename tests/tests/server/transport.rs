@@ -1,15 +1,24 @@
 //! What a client may speak: TLS 1.2 and later, HTTP/1.1 and HTTP/2.
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use anyhow::ensure;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::ServerName;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ProtocolVersion};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
+use tokio_rustls::TlsConnector;
 use understudy_tests::testbed::eventually;
 
+use crate::caller::Call;
 use crate::replica::{Options, Replica, SOON};
 use crate::reviews::config_map;
 
@@ -68,6 +77,57 @@ async fn tls_1_1_is_refused_by_an_alert() {
     // A fatal alert (21): protocol_version (70).
     let said = said_to(&record).await;
     assert_eq!((said[0], &said[5..]), (21, [2, 70].as_slice()), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_1_2_and_1_3_are_spoken() {
+    // B03
+    let replica = replica().await;
+    for (version, spoken) in [
+        (&TLS12, ProtocolVersion::TLSv1_2),
+        (&TLS13, ProtocolVersion::TLSv1_3),
+    ] {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(replica.authority.roots())
+            .with_no_client_auth();
+        let stream = TcpStream::connect(replica.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        let stream = connector.connect(name, stream).await.unwrap();
+        assert_eq!(stream.get_ref().1.protocol_version(), Some(spoken));
+        let answer = Call { stream }.review("/mutate", &config_map("x")).await;
+        assert_eq!(answer.unwrap()["allowed"], true, "{spoken:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_review_is_counted_with_the_time_it_took() {
+    // A10: also one of what no rule speaks of.
+    let replica = Replica::start(Options::default()).await;
+    let mut review = config_map("x");
+    review["request"]["resource"]["resource"] = json!("podtemplates");
+    let asked = Cell::new(0.0);
+    // A busy machine is slow now and then, and not always.
+    eventually(SOON, "one took less than half of 5 ms", || async {
+        let answer = replica.caller().review("/mutate", &review).await.unwrap();
+        asked.set(asked.get() + 1.0);
+        assert!(answer["allowed"] == true && answer["patch"].is_null(), "{answer}");
+        let bucket = r#"understudy_review_seconds_bucket{le="0.0025"}"#;
+        ensure!(replica.metric(bucket).await >= 1.0, "none of {}", asked.get());
+        Ok(())
+    })
+    .await
+    .unwrap();
+    for counted in [
+        r#"understudy_reviews_total{stage="mutate",verdict="allow"}"#,
+        "understudy_review_seconds_count",
+        r#"understudy_review_seconds_bucket{le="+Inf"}"#,
+    ] {
+        assert_eq!(replica.metric(counted).await, asked.get(), "{counted}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

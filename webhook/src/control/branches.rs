@@ -5,11 +5,12 @@
 
 use super::context::Context;
 use super::error::{Error, failed, said};
+use super::removal::remove;
 use crate::provider::{BranchId, Endpoint, Outcome, Provider, ProviderError};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{DeleteParams, ObjectMeta, PostParams};
+use kube::api::{ObjectMeta, PostParams};
 use rand::distr::{Alphanumeric, SampleString};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
@@ -77,10 +78,12 @@ async fn one(
     let work = async {
         let provider = context.provider(database).await?;
         let password = match secret {
-            Ok(Some(secret)) if points_at(&secret, &provider.endpoint(), &branch) => password(&secret),
-            Ok(found) => write(context, preview, &branch, &provider.endpoint(), found).await,
-            Err(error) => Err(ProviderError::new(error.to_string())),
-        }?;
+            Ok(Some(secret)) if points_at(&secret, &provider.endpoint(), &branch) => {
+                value(&secret, "password").into()
+            }
+            Ok(found) => write(context, preview, &branch, &provider.endpoint(), found).await?,
+            Err(error) => return Err(ProviderError::new(error.to_string())),
+        };
         provider.ensure(&branch, &password).await
     };
     match tokio::time::timeout(DEADLINE, work).await {
@@ -112,10 +115,6 @@ fn points_at(secret: &Secret, endpoint: &Endpoint, branch: &BranchId) -> bool {
         && !value(secret, "password").is_empty()
 }
 
-fn password(secret: &Secret) -> Result<SecretString, ProviderError> {
-    Ok(value(secret, "password").into())
-}
-
 /// Writes the Secret; one that points elsewhere is immutable and makes room first.
 async fn write(
     context: &Context,
@@ -128,10 +127,10 @@ async fn write(
     let name = keys::branch_secret(&branch.database);
     let refused =
         |error: kube::Error| ProviderError::new(format!("failed to write Secret {name}: {}", said(&error)));
-    if found.is_some() {
-        api.delete(&name, &DeleteParams::default())
+    if let Some(uid) = found.and_then(|found| found.metadata.uid) {
+        remove(&api, &name, &uid, "make room for the branch's Secret")
             .await
-            .map_err(refused)?;
+            .map_err(|error| ProviderError::new(error.to_string()))?;
     }
     // Alphanumeric, so that it needs no escaping in any flavour of connection string.
     let password: SecretString = Alphanumeric

@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use understudy::admission::Installation;
@@ -30,7 +30,7 @@ pub struct Context {
     pub client: Client,
     /// What is fixed at installation.
     pub installation: Arc<Installation>,
-    /// Namespaces and policies.
+    /// Namespaces, policies, where Services lead, what is known of secret values.
     pub memory: Memory,
     /// Live reads for reviews.
     pub live: Live,
@@ -43,8 +43,8 @@ pub struct Context {
     pub environments: Environments,
     /// Seals found as written.
     pub seals: Seals,
-    /// When what came in sideways was looked for, by the preview's uid.
-    surveyed: Mutex<HashMap<String, Instant>>,
+    /// When to look again for what came in sideways, by the preview's uid.
+    surveys: Mutex<HashMap<String, Instant>>,
     /// What each preview got copies of.
     pub fanned_out: FannedOut,
     /// Whether there are routes of the Gateway API.
@@ -79,7 +79,7 @@ impl Context {
             cluster,
             environments,
             seals: Seals::default(),
-            surveyed: Mutex::default(),
+            surveys: Mutex::default(),
             fanned_out: FannedOut::default(),
             http_routes: HttpRoutes::default(),
             turns: Mutex::default(),
@@ -124,7 +124,7 @@ impl Context {
 
     /// The slots for branches being made under `policy`.
     pub fn slots(&self, policy: &str, starting: u32) -> Arc<Semaphore> {
-        let mut all = self.starting.lock().expect("no panic while held");
+        let mut all = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = all.entry(policy.to_owned());
         let (size, slots) = entry.or_insert_with(|| (starting, Arc::new(Semaphore::new(starting as usize))));
         if *size != starting {
@@ -135,41 +135,40 @@ impl Context {
 
     /// Between two looks at a preview when nothing changed.
     pub fn calm(&self) -> Duration {
-        pace::calm(self.surveyed.lock().expect("no panic while held").len())
+        pace::calm(self.surveys.lock().unwrap_or_else(PoisonError::into_inner).len())
     }
 
     /// Whether it is time to look for what came into `preview` sideways: now and then, and at once for one that was sealed
     /// before this process began.
     pub fn is_due(&self, preview: &Preview) -> bool {
-        let calm = self.calm();
-        let mut surveyed = self.surveyed.lock().expect("no panic while held");
-        let fresh = surveyed.get(&preview.uid).is_some_and(|at| at.elapsed() < calm);
-        if !fresh {
-            surveyed.insert(preview.uid.clone(), Instant::now());
-        }
-        !fresh
+        let surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
+        surveys.get(&preview.uid).is_none_or(|due| *due <= Instant::now())
     }
 
-    /// Nothing can have come into `preview` sideways yet.
-    pub fn is_new(&self, preview: &Preview) {
-        self.surveyed
-            .lock()
-            .expect("no panic while held")
-            .insert(preview.uid.clone(), Instant::now());
+    /// Nothing that came into `preview` sideways is looked for again for so long.
+    pub fn due_in(&self, preview: &Preview, pause: Duration) {
+        let mut surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
+        surveys.insert(preview.uid.clone(), Instant::now() + pause);
     }
 
     /// Whether the held Pods of `owner` in `preview` may be replaced in the look that began at `now`.
     pub fn is_turn(&self, preview: &Preview, owner: &str, now: Timestamp) -> bool {
-        let mut turns = self.turns.lock().expect("no panic while held");
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         turns.entry(preview.uid.clone()).or_default().take(owner, now)
     }
 
     /// Forgets what was known of `preview`, which is gone.
     pub fn forget(&self, name: &str, uid: &str) {
         self.environments.forget(name);
-        self.surveyed.lock().expect("no panic while held").remove(uid);
+        self.surveys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(uid);
         self.fanned_out.forget(uid);
-        self.turns.lock().expect("no panic while held").remove(uid);
+        self.turns
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(uid);
         self.seals.doubt(name);
     }
 

@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -26,6 +26,9 @@ pub struct Environments {
 
 /// How long a change counts: what was reviewed before it may be stored after it, and shows up here later still.
 const SETTLING: Duration = Duration::from_secs(2);
+
+/// Objects in one answer of a listing: metadata may be large too.
+const PAGE: u32 = 100;
 
 struct Watched {
     uid: String,
@@ -51,7 +54,7 @@ impl Environments {
 
     /// Watches `preview` from now on; a change before that counts as one.
     pub fn watch(&self, context: &std::sync::Arc<Context>, preview: &Preview) {
-        let mut watched = self.watched.lock().expect("no panic while held");
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         if watched
             .get(&preview.name)
             .is_some_and(|known| known.uid == preview.uid)
@@ -86,7 +89,7 @@ impl Environments {
     pub fn forget(&self, namespace: &str) {
         self.watched
             .lock()
-            .expect("no panic while held")
+            .unwrap_or_else(PoisonError::into_inner)
             .remove(namespace);
     }
 
@@ -111,7 +114,7 @@ impl Environments {
     }
 
     fn edit<T>(&self, namespace: &str, edit: impl FnOnce(&mut Watched) -> T) -> Option<T> {
-        let mut watched = self.watched.lock().expect("no panic while held");
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.get_mut(namespace).map(edit)
     }
 }
@@ -128,7 +131,7 @@ where
         + 'static,
 {
     let api: Api<PartialObjectMeta<K>> = Api::namespaced(client.clone(), namespace);
-    watcher(api, watcher::Config::default())
+    watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .filter_map(|event| {
             let ours = |object: &PartialObjectMeta<K>| {

@@ -6,14 +6,14 @@ use super::context::Context;
 use super::error::{Error, failed};
 use super::removal::remove;
 use super::status;
-use crate::provider::Provider;
+use crate::provider::{self, Provider};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{DeleteParams, ListParams, PropagationPolicy};
-use kube::core::{NamespaceResourceScope, Resource};
+use kube::core::{DynamicObject, NamespaceResourceScope, Resource};
 use kube::runtime::controller::Action;
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
@@ -22,12 +22,16 @@ use std::time::Duration;
 use understudy::keys;
 use understudy::policy::PreviewPolicySpec;
 use understudy::preview::Preview;
+use understudy::routes::http_route;
 
 /// Between two steps of an end.
 const STEP: Duration = Duration::from_millis(300);
 
+/// For dropping one branch.
+const DROPPED: Duration = Duration::from_secs(30);
+
 /// What a Pod gets to end itself; Kubernetes' default.
-const GRACE_SECONDS: u32 = 30;
+pub const GRACE_SECONDS: u32 = 30;
 
 /// The lease of an adopted namespace has run out, and nobody said that it may be destroyed.
 pub async fn keep(context: &Context, preview: &Preview) -> Action {
@@ -58,7 +62,7 @@ pub async fn destroy(
     let patient = preview.lease_under(policy).is_some_and(|lease| {
         Timestamp::now().duration_since(lease.expires_at) < SignedDuration::from_secs(60)
     });
-    match empty(client, &preview.name).await {
+    match empty(context, &preview.name).await {
         Ok(false) if patient => return Ok(Action::requeue(STEP)),
         Err(error) if patient => return Err(error),
         Err(error) => tracing::warn!(namespace = preview.name, %error, "the end goes on without its order"),
@@ -106,7 +110,7 @@ async fn drop_branches(
             let provider = context.provider(database).await?;
             provider.drop(&context.branch(preview, &database.name)).await
         };
-        match dropped.await {
+        match provider::within(DROPPED, dropped).await {
             Ok(()) => context.metrics.acted("branch-dropped"),
             Err(error) => outcome = Err(error.into()),
         }
@@ -115,8 +119,13 @@ async fn drop_branches(
 }
 
 /// Deletes routes and workloads; whether no Pod is left.
-async fn empty(client: &Client, namespace: &str) -> Result<bool, Error> {
+async fn empty(context: &Context, namespace: &str) -> Result<bool, Error> {
+    let client = &context.client;
     delete_all::<Ingress>(client, namespace).await?;
+    if context.http_routes.are_served() {
+        let routes: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &http_route());
+        delete_with(routes, None).await?;
+    }
     delete_all::<CronJob>(client, namespace).await?;
     delete_all::<Job>(client, namespace).await?;
     delete_all::<Deployment>(client, namespace).await?;
@@ -135,29 +144,25 @@ async fn empty(client: &Client, namespace: &str) -> Result<bool, Error> {
 
 /// Deletes every Pod, with a grace period of ours: a Pod's own may be a year, and would outlive lease and namespace.
 async fn end_pods(client: &Client, namespace: &str) -> Result<(), Error> {
-    delete_with::<Pod>(client, namespace, Some(GRACE_SECONDS)).await
+    delete_with::<Pod>(Api::namespaced(client.clone(), namespace), Some(GRACE_SECONDS)).await
 }
 
 async fn delete_all<K>(client: &Client, namespace: &str) -> Result<(), Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
 {
-    delete_with::<K>(client, namespace, None).await
+    delete_with::<K>(Api::namespaced(client.clone(), namespace), None).await
 }
 
-async fn delete_with<K>(
-    client: &Client,
-    namespace: &str,
-    grace_period_seconds: Option<u32>,
-) -> Result<(), Error>
+async fn delete_with<K>(api: Api<K>, grace_period_seconds: Option<u32>) -> Result<(), Error>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    K: Clone + DeserializeOwned + Debug,
 {
-    let api: Api<K> = Api::namespaced(client.clone(), namespace);
-    let found = api
-        .list_metadata(&ListParams::default().limit(1))
-        .await
-        .map_err(failed("list what is left"))?;
+    let found = match api.list_metadata(&ListParams::default().limit(1)).await {
+        // A kind that is not served any more.
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+        found => found.map_err(failed("list what is left"))?,
+    };
     if found.items.is_empty() {
         return Ok(());
     }

@@ -4,6 +4,7 @@ use kube::Client;
 use kube::client::Body;
 use std::time::Duration;
 use tower::limit::ConcurrencyLimitLayer;
+use tower::timeout::TimeoutLayer;
 use tower::{Layer, service_fn};
 
 /// Requests under way at once. An API server keeps 25 idle connections to a webhook: a larger burst of writes makes it open
@@ -23,14 +24,18 @@ const BUSY_FOR_LONG: Duration = Duration::from_secs(2);
 /// The same while guardrails are on their way: each of them is an event when it comes.
 const UNSEALED_FOR_LONG: Duration = Duration::from_secs(30);
 
-/// `client`, which asks no more than so much at once. A watch counts until it has begun.
+/// For an answer to begin. The API server itself gives a request a minute.
+const ANSWERED: Duration = Duration::from_secs(65);
+
+/// `client`, which asks no more than so much at once, and waits for no answer for ever. A watch counts until it has begun.
 pub fn considerate(client: Client) -> Client {
     let namespace = client.default_namespace().to_owned();
     let service = service_fn(move |request: http::Request<Body>| {
         let client = client.clone();
         async move { client.send(request).await }
     });
-    Client::new(ConcurrencyLimitLayer::new(AT_ONCE).layer(service), namespace)
+    let answered = TimeoutLayer::new(ANSWERED).layer(service);
+    Client::new(ConcurrencyLimitLayer::new(AT_ONCE).layer(answered), namespace)
 }
 
 /// Between two looks at one of so many `previews` when nothing changed: time passes without an event, and a missed event heals.

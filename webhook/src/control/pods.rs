@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::error::{Error, failed};
+use super::finish::GRACE_SECONDS;
 use super::removal::remove_within;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
@@ -18,12 +19,8 @@ use understudy::preview::Preview;
 use understudy::quantity::Quantity;
 use understudy::reason::Reason;
 
-/// Seconds that a Pod's containers have at most to end, whatever they would give themselves: what they run is not as it
-/// should be. Kubernetes' own default.
-const GRACE: u32 = 30;
-
 /// What was found among the Pods.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// Neither ready nor finished.
     pub unready: usize,
@@ -33,13 +30,15 @@ pub struct Found {
     pub reads: bool,
     /// Something that a Pod reads could not be read.
     pub unread: bool,
-    /// Replaced just now, to be reviewed.
+    /// Replaced just now, to be reviewed, or on their way out as they came.
     pub replaced: usize,
     /// Never reviewed on their way in, made again by nothing, and not as they should be: name and why.
     pub unreviewed: Vec<String>,
+    /// What went wrong with one of them, last.
+    pub failed: Option<Error>,
 }
 
-/// Attends to every Pod of `preview`; `reread` says that what they read may have changed.
+/// Attends to every Pod of `preview`, whatever goes wrong with another; `reread` says that what they read may have changed.
 pub async fn attend(
     context: &Context,
     preview: &Preview,
@@ -75,7 +74,6 @@ pub async fn attend(
         return Ok(found);
     }
     for pod in &pods {
-        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let without = context.memory.facts(Some(preview.clone()), Default::default());
         let needed = needs(&holding::creation(pod));
         found.reads |= !needed.is_empty();
@@ -85,45 +83,66 @@ pub async fn attend(
         };
         found.unread |= reread && sources.values().any(|fact| *fact == Fact::Unknown);
         let facts = Facts { sources, ..without };
-        match holding::action(pod, in_force, &facts) {
-            PodAction::Leave => {}
-            PodAction::Lift(gates) => lift(&api, pod, &gates).await?,
-            // It stays held until then.
-            PodAction::Replace
-                if holding::turn_of(pod).is_some_and(|owner| !context.is_turn(preview, owner, now)) => {}
-            PodAction::Replace => {
-                found.waiting += 1;
-                found.replaced += 1;
-                delete(&api, pod).await?;
-                context.metrics.acted("pod-replaced");
-                let note = format!("Pod {name} is replaced by its owner, to be reviewed");
-                context
-                    .tell_why(preview, "PodReplaced", Reason::EnvironmentUnresolved, note)
-                    .await;
-            }
-            PodAction::Remove(resource) => {
-                delete(&api, pod).await?;
-                context.metrics.acted("pod-removed");
-                let note = format!(
-                    "Pod {name} was removed: it came before the limits and exceeds them in {resource}"
-                );
-                context
-                    .tell_why(preview, "OverLimits", Reason::OverLimits, note)
-                    .await;
-            }
-            PodAction::Renew(reason, what) => {
-                found.waiting += 1;
-                delete(&api, pod).await?;
-                context.metrics.acted("pod-renewed");
-                let note = format!("Pod {name} was removed: what it reads has changed ({what})");
-                context
-                    .tell_why(preview, "EnvironmentChanged", reason, note)
-                    .await;
-            }
-            PodAction::Report(why) => found.unreviewed.push(format!("{name} ({why})")),
+        let action = holding::action(pod, in_force, &facts);
+        // One that somebody keeps must not keep the others.
+        if let Err(error) = act(context, preview, &api, (pod, action), now, &mut found).await {
+            found.failed = Some(error);
         }
     }
     Ok(found)
+}
+
+/// Does with one Pod what was decided.
+async fn act(
+    context: &Context,
+    preview: &Preview,
+    api: &Api<Pod>,
+    (pod, action): (&Value, PodAction),
+    now: Timestamp,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let tell = |event, reason, note: String| context.tell_why(preview, event, reason, note);
+    match action {
+        PodAction::Leave => {}
+        PodAction::Lift(gates) => lift(api, pod, &gates).await?,
+        // It stays held until then.
+        PodAction::Replace
+            if holding::turn_of(pod).is_some_and(|owner| !context.is_turn(preview, owner, now)) => {}
+        PodAction::Replace => {
+            found.waiting += 1;
+            found.replaced += 1;
+            delete(api, pod).await?;
+            context.metrics.acted("pod-replaced");
+            let note = format!("Pod {name} is replaced by its owner, to be reviewed");
+            tell("PodReplaced", Reason::EnvironmentUnresolved, note).await;
+        }
+        PodAction::Remove(resource) => {
+            delete(api, pod).await?;
+            context.metrics.acted("pod-removed");
+            let note =
+                format!("Pod {name} was removed: it came before the limits and exceeds them in {resource}");
+            tell("OverLimits", Reason::OverLimits, note).await;
+        }
+        PodAction::Renew(reason, what) => {
+            found.waiting += 1;
+            delete(api, pod).await?;
+            context.metrics.acted("pod-renewed");
+            let note = format!("Pod {name} was removed: what it reads has changed ({what})");
+            tell("EnvironmentChanged", reason, note).await;
+        }
+        PodAction::Report(why) => found.unreviewed.push(format!("{name} ({why})")),
+        PodAction::Hasten => {
+            found.waiting += 1;
+            found.replaced += 1;
+            // A shorter time counts, a longer one would not.
+            if pod["metadata"]["deletionGracePeriodSeconds"].as_u64() > Some(u64::from(GRACE_SECONDS)) {
+                delete(api, pod).await?;
+                context.metrics.acted("pod-hastened");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Takes all our gates off every Pod, for a policy that only observes.
@@ -166,8 +185,10 @@ async fn lift(api: &Api<Pod>, pod: &Value, gates: &[&str]) -> Result<(), Error> 
 
 async fn delete(api: &Api<Pod>, pod: &Value) -> Result<(), Error> {
     let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default();
+    // Whatever they would give themselves: what they run is not as it should be.
     let own = pod["spec"]["terminationGracePeriodSeconds"].as_u64();
-    let grace = own.map_or(GRACE, |own| GRACE.min(u32::try_from(own).unwrap_or(GRACE)));
+    let own = own.and_then(|own| u32::try_from(own).ok());
+    let grace = own.map_or(GRACE_SECONDS, |own| GRACE_SECONDS.min(own));
     remove_within(api, text("name"), text("uid"), Some(grace), "delete a Pod").await?;
     Ok(())
 }

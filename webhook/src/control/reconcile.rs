@@ -1,132 +1,33 @@
 //! One preview, brought to where it should be.
 
+use super::before::{Before, before};
 use super::context::Context;
 use super::error::{Error, failed};
 use super::status::Status;
 use super::{adoption, branches, fan_out, finish, observe, pace, pods, routes, seal, status, survey};
-use futures::StreamExt;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{LimitRange, Namespace, Pod, ResourceQuota};
-use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
-use k8s_openapi::api::rbac::v1::RoleBinding;
-use kube::core::{DynamicObject, PartialObjectMeta, Resource};
-use kube::runtime::controller::{self, Action};
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::watcher::Config;
-use kube::runtime::{Controller, WatchStreamExt, watcher};
-use kube::{Api, Client};
-use serde::de::DeserializeOwned;
-use std::fmt::Debug;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::runtime::controller::Action;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
-use understudy::keys;
 use understudy::phase::Observed;
-use understudy::policy::{PreviewPolicy, PreviewPolicySpec, policy_name};
+use understudy::policy::PreviewPolicySpec;
 use understudy::preview::Preview;
-use understudy::routes::http_route;
 
-/// Between two reviews of what was in an adopted namespace before.
+/// Between two reviews of what was in a namespace before, or came in sideways, where there is something wrong.
 const REVIEWED_AGAIN: Duration = Duration::from_secs(10);
 
-/// Reconciles until the process ends.
-pub async fn run(context: Arc<Context>, changed: UnboundedReceiver<ObjectRef<Namespace>>) {
-    let changed = futures::stream::unfold(changed, async |mut changed| {
-        changed.recv().await.map(|next| (next, changed))
-    });
-    let client = context.client.clone();
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let controller = Controller::new(
-        namespaces,
-        Config::default().labels(&format!("{}=true", keys::PREVIEW)),
-    )
-    .with_config(controller::Config::default().concurrency(pace::ATTENDED));
-    let previews = controller.store();
-    let routing = context.clone();
-    let under_policy = move |policy: PreviewPolicy| {
-        let name = policy.metadata.name.unwrap_or_default();
-        let named = |namespace: &Namespace| {
-            policy_name(namespace.metadata.labels.as_ref().unwrap_or(&Default::default())) == name
-        };
-        previews
-            .state()
-            .into_iter()
-            .filter(|namespace| named(namespace))
-            .map(|found| ObjectRef::from_obj(&*found))
-            .collect::<Vec<_>>()
-    };
-    controller
-        .watches(Api::<PreviewPolicy>::all(client.clone()), Config::default(), under_policy)
-        .watches_stream(guardrails::<LimitRange>(&client), doubt::<LimitRange>(&context))
-        .watches_stream(guardrails::<ResourceQuota>(&client), doubt::<ResourceQuota>(&context))
-        .watches_stream(guardrails::<NetworkPolicy>(&client), doubt::<NetworkPolicy>(&context))
-        .watches_stream(guardrails::<RoleBinding>(&client), doubt::<RoleBinding>(&context))
-        // Metadata of Pods only, and no store: the stream merely says where to look.
-        .watches_stream(
-            watcher(Api::<PartialObjectMeta<Pod>>::all(client.clone()), Config::default()).default_backoff().touched_objects(),
-            |pod: PartialObjectMeta<Pod>| pod.metadata.namespace.map(|name| ObjectRef::new(&name)),
-        )
-        .watches_stream(
-            watcher(Api::<PartialObjectMeta<Ingress>>::all(client.clone()), Config::default()).default_backoff().touched_objects(),
-            |ingress: PartialObjectMeta<Ingress>| ingress.metadata.namespace.map(|name| ObjectRef::new(&name)),
-        )
-        .watches_stream_with(
-            gateway_routes(&client),
-            move |route: DynamicObject| {
-                routing.http_routes.seen();
-                route.metadata.namespace.map(|name| ObjectRef::new(&name))
-            },
-            http_route(),
-        )
-        .reconcile_on(changed)
-        .run(reconcile, on_error, context)
-        .for_each(async |_| {})
-        .await;
-}
-
-/// HTTPRoutes. Where the Gateway API is not installed, this asks for them again now and then, and says nothing: after an error
-/// of one of its streams the controller takes its time with all of them.
-fn gateway_routes(
-    client: &Client,
-) -> impl futures::Stream<Item = Result<DynamicObject, watcher::Error>> + Send + 'static {
-    let routes = Api::<DynamicObject>::all_with(client.clone(), &http_route());
-    let touched = watcher(routes, Config::default())
-        .default_backoff()
-        .touched_objects();
-    touched.filter(|route| std::future::ready(route.is_ok()))
-}
-
-/// Guardrail objects of one kind, wherever they are, as they change or go.
-fn guardrails<K>(
-    client: &Client,
-) -> impl futures::Stream<Item = Result<PartialObjectMeta<K>, kube::runtime::watcher::Error>> + Send + 'static
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    let ours = Config::default().labels(keys::GUARDRAIL);
-    watcher(Api::<PartialObjectMeta<K>>::all(client.clone()), ours)
-        .default_backoff()
-        .touched_objects()
-}
-
-fn doubt<K>(
-    context: &Arc<Context>,
-) -> impl Fn(PartialObjectMeta<K>) -> Option<ObjectRef<Namespace>> + Send + Sync + 'static {
-    let context = context.clone();
-    move |object| {
-        let namespace = object.metadata.namespace?;
-        context.seals.doubt(&namespace);
-        Some(ObjectRef::new(&namespace))
-    }
-}
-
-fn on_error(namespace: Arc<Namespace>, error: &Error, _: Arc<Context>) -> Action {
+/// When to look again after an error.
+pub fn on_error(namespace: Arc<Namespace>, error: &Error, _: Arc<Context>) -> Action {
     tracing::warn!(namespace = namespace.metadata.name, %error, "will try again");
     Action::requeue(pace::BUSY)
 }
 
-async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<Action, Error> {
+/// Looks at one preview, and brings it a step or all the way; when to look again.
+pub async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<Action, Error> {
     let name = namespace.metadata.name.clone().unwrap_or_default();
+    let forget = || context.forget(&name, namespace.metadata.uid.as_deref().unwrap_or_default());
     // A fresh read: the end of a lease, above all, is never decided on memory.
     let api: Api<Namespace> = Api::all(context.client.clone());
     let Some(fresh) = api
@@ -134,11 +35,11 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
         .await
         .map_err(failed("read the namespace"))?
     else {
-        context.environments.forget(&name);
+        forget();
         return Ok(Action::await_change());
     };
     let Some(preview) = Preview::of(&fresh.metadata) else {
-        context.environments.forget(&name);
+        forget();
         return Ok(Action::await_change());
     };
     let policies = context.memory.facts(None, Default::default()).policies;
@@ -174,15 +75,7 @@ async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<A
             "PreviewPolicy {} does not exist; new Pods wait until it is back",
             preview.policy
         );
-        status::write(
-            &context,
-            &preview,
-            &Status {
-                message,
-                ..Status::default()
-            },
-        )
-        .await?;
+        status::say(&context, &preview, Observed::default(), message).await?;
         return Ok(Action::requeue(context.calm()));
     };
     let next = match keep(&context, &preview, policy).await? {
@@ -220,15 +113,7 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
         Err(error) => {
             // Whoever waits for the seal reads here why it does not come.
             let message = error.to_string();
-            status::write(
-                context,
-                preview,
-                &Status {
-                    message,
-                    ..Status::default()
-                },
-            )
-            .await?;
+            status::say(context, preview, Observed::default(), message).await?;
             return Err(error);
         }
     };
@@ -237,15 +122,7 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
     if was_there && sealed.is_none() {
         // Nothing of what was there before is touched until all of it has been looked at.
         let message = "the guardrails are being put in place".to_owned();
-        status::write(
-            context,
-            &preview,
-            &Status {
-                message,
-                ..Status::default()
-            },
-        )
-        .await?;
+        status::say(context, &preview, Observed::default(), message).await?;
         return Ok(Look::Busy);
     }
     if let Some(hash) = &sealed
@@ -256,7 +133,7 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
                 Before::Fit => (false, None),
                 Before::Replaced => (
                     false,
-                    Some("what was there before is being replaced, to be reviewed".to_owned()),
+                    Some("what was there before is ending, or is made again to be reviewed".to_owned()),
                 ),
                 Before::Unfit(why) => (true, Some(why)),
             };
@@ -265,26 +142,18 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
                     unfit,
                     ..Observed::default()
                 };
-                status::write(
-                    context,
-                    &preview,
-                    &Status {
-                        observed,
-                        message,
-                        ..Status::default()
-                    },
-                )
-                .await?;
+                status::say(context, &preview, observed, message).await?;
                 return Ok(if unfit { Look::Unfit } else { Look::Busy });
             }
         }
         if preview.sealed.is_none() && !preview.adopted {
-            context.is_new(&preview);
+            // Nothing can have come in sideways yet.
+            context.due_in(&preview, context.calm());
         }
         // Before any Pod starts: a kubelet that finds no Secret to pull with waits long before it looks again.
         fan_out::keep(context, &preview, policy, true).await?;
         preview.sealed = Some(hash.clone());
-        // No word on its phase: branches and Pods have not been looked at.
+        // Branches and Pods have not been looked at.
         let seal = Some(hash.clone());
         status::write(
             context,
@@ -301,15 +170,25 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
     }
     if sealed.is_some() {
         let due = context.is_due(&preview);
+        let mut more = false;
         if due {
-            survey::close_what_opens(context, &preview).await?;
+            // Until both have been done without an error; what else there is to do does not wait for them.
+            context.due_in(&preview, REVIEWED_AGAIN);
+            more = survey::close_what_opens(context, &preview).await?;
         }
         fan_out::keep(context, &preview, policy, due).await?;
+        if due && !more {
+            context.due_in(&preview, context.calm());
+        }
         preview.branches = branches::ensure(context, &preview, policy).await?;
     }
     let reread = context.environments.take(&preview.name);
     let attended = pods::attend(context, &preview, policy, reread).await;
-    if reread && attended.as_ref().map_or(true, |found| found.unread) {
+    if reread
+        && attended
+            .as_ref()
+            .map_or(true, |found| found.unread || found.failed.is_some())
+    {
         context.environments.mark(&preview.name);
     }
     let found = attended?;
@@ -324,52 +203,26 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
         unfit: !found.unreviewed.is_empty(),
         over: false,
     };
+    // A link for people, which nothing else waits for.
+    let url = routes::url(context, &preview, &policy.hosts.domain).await;
+    let url = url.unwrap_or_else(|error| {
+        tracing::warn!(namespace = preview.name, %error, "cannot tell the preview's URL");
+        None
+    });
     let status = Status {
         observed,
         message: status::message(&preview, policy, observed, &found),
-        url: routes::url(context, &preview, &policy.hosts.domain).await?,
+        url,
         branches: preview.branches.clone(),
         seal: sealed,
     };
     status::write(context, &preview, &status).await?;
+    if let Some(error) = found.failed {
+        return Err(error);
+    }
     if !observed.sealed {
         return Ok(Look::Unsealed);
     }
     let settled = observed.unready_branches == 0 && found.waiting == 0;
     Ok(if settled { Look::Calm } else { Look::Busy })
-}
-
-/// How what was in a namespace before stands against the rules.
-enum Before {
-    /// All of it is as it should be.
-    Fit,
-    /// Some Pods went just now and come back reviewed.
-    Replaced,
-    /// Something is not as it should be, and is nobody's to change but its owner's.
-    Unfit(String),
-}
-
-async fn before(context: &Context, preview: &Preview, policy: &PreviewPolicySpec) -> Result<Before, Error> {
-    if let Some(why) = adoption::against(context, preview, policy).await? {
-        return Ok(Before::Unfit(why));
-    }
-    let findings = survey::everything(context, preview).await?;
-    if let Some(first) = findings.first() {
-        let others = match findings.len() - 1 {
-            0 => String::new(),
-            more => format!("; and {more} more"),
-        };
-        return Ok(Before::Unfit(format!(
-            "{}: {}: {}{others}. New Pods wait until this is mended",
-            first.what, first.reason, first.why
-        )));
-    }
-    let found = pods::attend(context, preview, policy, false).await?;
-    Ok(match found.unreviewed.first() {
-        Some(pod) => Before::Unfit(format!(
-            "Pod {pod} came in unreviewed and nothing makes it again; delete it"
-        )),
-        None if found.replaced > 0 => Before::Replaced,
-        None => Before::Fit,
-    })
 }

@@ -22,6 +22,11 @@ impl HttpRoutes {
     pub fn seen(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
+
+    /// Whether there was one.
+    pub fn are_served(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The URL of a host that belongs to `preview` and is routed to, the main one before all others.
@@ -30,7 +35,7 @@ pub async fn url(context: &Context, preview: &Preview, domain: &str) -> Result<O
         return Ok(None);
     }
     let mut found = routes(context, preview, ApiResource::erase::<Ingress>(&())).await?;
-    if context.http_routes.0.load(Ordering::Relaxed) {
+    if context.http_routes.are_served() {
         found.extend(routes(context, preview, http_route()).await?);
     }
     let routes = Routes::new(&found);
@@ -46,6 +51,9 @@ pub async fn url(context: &Context, preview: &Preview, domain: &str) -> Result<O
     Ok(Some(routes.url(host, &gateways)))
 }
 
+/// Of more routes than this one suffices for a link.
+const LOOKED_AT: u32 = 100;
+
 /// Routes of one kind. None where the kind is not served any more.
 async fn routes(
     context: &Context,
@@ -53,7 +61,7 @@ async fn routes(
     resource: ApiResource,
 ) -> Result<Vec<DynamicObject>, Error> {
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &preview.name, &resource);
-    match api.list(&ListParams::default()).await {
+    match api.list(&ListParams::default().limit(LOOKED_AT)).await {
         Ok(found) => Ok(typed(found.items, &resource)),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
         Err(error) => Err(failed("list the preview's routes")(error)),

@@ -45,7 +45,7 @@ pub async fn seal(
 enum Found {
     /// All of them as written, and the quota taken up.
     InForce,
-    /// All of them as written.
+    /// All of them as written, but the quota is not taken up yet, or somebody's finalizer keeps what bears our label.
     NotYet,
     /// Something had to be made or replaced.
     Changed,

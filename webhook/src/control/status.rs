@@ -33,6 +33,8 @@ pub fn message(preview: &Preview, policy: &PreviewPolicySpec, observed: Observed
     });
     if let Some(why) = failed {
         why
+    } else if let Some(error) = &found.failed {
+        error.to_string()
     } else if !observed.sealed {
         "the guardrails are being put in place".to_owned()
     } else if let Some(why) = pending {
@@ -64,6 +66,21 @@ pub struct Status {
     pub message: String,
     /// Where a reviewer clicks; `None` leaves what is there.
     pub url: Option<String>,
+}
+
+/// Writes one sentence, and the phase that follows from what was `observed`.
+pub async fn say(
+    context: &Context,
+    preview: &Preview,
+    observed: Observed,
+    message: String,
+) -> Result<(), Error> {
+    let status = Status {
+        observed,
+        message,
+        ..Status::default()
+    };
+    write(context, preview, &status).await
 }
 
 /// Writes what differs from what is there; nothing when nothing does.
@@ -132,13 +149,8 @@ pub async fn expired(context: &Context, preview: &Preview, message: &str) {
         over: true,
         ..Observed::default()
     };
-    let status = Status {
-        observed,
-        message: message.to_owned(),
-        ..Status::default()
-    };
     if preview.phase != Some(Phase::Expired)
-        && let Err(error) = write(context, preview, &status).await
+        && let Err(error) = say(context, preview, observed, message.to_owned()).await
     {
         tracing::warn!(namespace = preview.name, %error, "the end goes on without its phase");
     }

@@ -6,29 +6,31 @@
 use super::context::Context;
 use super::error::{Error, failed};
 use super::removal::remove;
-use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Service;
 use kube::Api;
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::discovery::{Discovery, Scope, verbs};
+use kube::discovery::{ApiGroup, Discovery, Scope, verbs};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use understudy::admission::{self, Decision, Request, User};
+use understudy::admission::{self, Decision, Facts, Request, User};
 use understudy::holding;
 use understudy::keys;
 use understudy::preview::Preview;
 use understudy::reason::Reason;
 
-/// Objects in one answer of the API server.
-const PAGE: u32 = 500;
+/// Objects in one answer of the API server, each of which may take a mebibyte and more.
+const PAGE: u32 = 50;
+/// After so many findings a look ends: of the others is told, once these are mended or gone.
+const FINDINGS: usize = 100;
 
 /// Kinds that open something or lead somewhere, with their plural.
-const OPENING: [(&str, &str, &str, &str); 7] = [
+const OPENING: [(&str, &str, &str, &str); 8] = [
     ("", "v1", "Service", "services"),
     ("", "v1", "Endpoints", "endpoints"),
     ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
     ("networking.k8s.io", "v1", "Ingress", "ingresses"),
+    ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
     ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
     ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
     ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
@@ -67,53 +69,65 @@ pub async fn everything(context: &Context, preview: &Preview) -> Result<Vec<Find
         .run_aggregated()
         .await
         .map_err(failed("discover the kinds of the cluster"))?;
-    let listed = found.groups().flat_map(|group| group.recommended_resources());
-    let kinds = listed.filter(|(resource, capabilities)| {
-        capabilities.scope == Scope::Namespaced
-            && capabilities.supports_operation(verbs::LIST)
-            && !PASSED_OVER.contains(&resource.plural.as_str())
-    });
-    look(
-        context,
-        preview,
-        kinds.map(|(resource, _)| resource).collect(),
-        true,
-    )
-    .await
+    let kinds = found.groups().flat_map(kinds).collect();
+    look(context, preview, kinds, true).await
 }
 
-/// What opens something or leads somewhere in `preview` and should not: deleted, and said.
-pub async fn close_what_opens(context: &Context, preview: &Preview) -> Result<(), Error> {
+/// What can be listed of `group`, each kind once: in the version that the server prefers of those that serve it, which not
+/// each is there in the group's own.
+fn kinds(group: &ApiGroup) -> Vec<ApiResource> {
+    let versions = std::iter::once(group.preferred_version_or_latest()).chain(group.versions());
+    let mut kinds: Vec<ApiResource> = Vec::new();
+    for (kind, capabilities) in versions.flat_map(|version| group.versioned_resources(version)) {
+        let is_listed = capabilities.scope == Scope::Namespaced
+            && capabilities.supports_operation(verbs::LIST)
+            && !PASSED_OVER.contains(&kind.plural.as_str());
+        if is_listed && kinds.iter().all(|known| known.plural != kind.plural) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+/// What opens something or leads somewhere in `preview` and should not: deleted, and said; whether there may be more. The last
+/// error, after everything has been tried.
+pub async fn close_what_opens(context: &Context, preview: &Preview) -> Result<bool, Error> {
     let kinds = OPENING.map(|(group, version, kind, plural)| {
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
     });
-    for found in look(context, preview, kinds.into(), false).await? {
-        if found.is_dying {
-            let note = format!("{} stays because of a finalizer: {}", found.what, found.why);
-            context
-                .tell_why(preview, "CameInSideways", found.reason, note)
-                .await;
+    let found = look(context, preview, kinds.into(), false).await?;
+    let mut outcome = Ok(found.iter().filter(|found| !found.is_dying).count() >= FINDINGS);
+    for found in found {
+        let Finding {
+            what,
+            reason,
+            why,
+            api,
+            name,
+            uid,
+            is_dying,
+        } = found;
+        if is_dying {
+            let note = format!("{reason}: {what} stays because of a finalizer: {why}");
+            context.tell(preview, true, "CameInSideways", note).await;
             continue;
         }
-        if remove(
-            &found.api,
-            &found.name,
-            &found.uid,
-            "remove what came in sideways",
-        )
-        .await?
-        {
-            context.metrics.acted("removed-sideways");
-            let note = format!("{} was removed: {}", found.what, found.why);
-            context
-                .tell_why(preview, "CameInSideways", found.reason, note)
-                .await;
+        match remove(&api, &name, &uid, "remove what came in sideways").await {
+            Ok(true) => {
+                context.metrics.acted("removed-sideways");
+                let note = format!("{what} was removed: {why}");
+                context.tell_why(preview, "CameInSideways", reason, note).await;
+            }
+            Ok(false) => {}
+            // One that somebody keeps must not shield the others.
+            Err(error) => outcome = Err(error),
         }
     }
-    Ok(())
+    outcome
 }
 
-/// Reviews every object of `kinds`; `changes` says whether what would only be changed counts as well.
+/// Reviews every object of `kinds`, page by page, since a preview may hold more than there is memory; `changes` says whether
+/// what would only be changed counts as well.
 async fn look(
     context: &Context,
     preview: &Preview,
@@ -121,47 +135,66 @@ async fn look(
     changes: bool,
 ) -> Result<Vec<Finding>, Error> {
     let selecting = selecting(context, preview).await?;
-    let lists = kinds.into_iter().map(async |kind| {
-        let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &preview.name, &kind);
-        Ok::<_, Error>((api.clone(), kind, all(&api).await?))
-    });
     let facts = context.memory.facts(Some(preview.clone()), Default::default());
-    let mut findings = Vec::new();
-    for (api, kind, objects) in try_join_all(lists).await? {
-        for object in objects {
-            let (name, uid) = (
-                object.metadata.name.clone().unwrap_or_default(),
-                object.metadata.uid.clone().unwrap_or_default(),
-            );
-            let mut object = serde_json::to_value(&object).unwrap_or_default();
-            if holding::is_exempted(&object, &facts) || made_by_the_cluster(&object, &kind.plural, &selecting)
-            {
-                continue;
-            }
-            object["apiVersion"] = Value::String(kind.api_version.clone());
-            object["kind"] = Value::String(kind.kind.clone());
-            let request = Request {
-                namespace: preview.name.clone(),
-                ..Request::creation(object, &kind.plural, User::default())
-            };
-            let taken = changes && kind.plural == "secrets" && name.starts_with(keys::BRANCH_SECRET_PREFIX);
-            let why = "this name stands for a branch's connection";
-            let reserved = taken.then(|| (Reason::GuardrailTampered, why.to_owned()));
-            let objection = || objection(&admission::review(&request, &facts), changes);
-            if let Some((reason, why)) = reserved.or_else(objection) {
+    let mut findings: Vec<Finding> = Vec::new();
+    for kind in kinds {
+        let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &preview.name, &kind);
+        let mut page = Some(ListParams::default().limit(PAGE));
+        while let Some(asked) = page {
+            let (objects, next) = list(&api, &kind.group, &asked).await?;
+            for object in objects {
+                if is_looked_at_elsewhere(&object, &kind.plural, &selecting) {
+                    continue;
+                }
+                let metadata = object.metadata.clone();
+                let Some((reason, why)) = objected(object, &kind, &facts, changes) else {
+                    continue;
+                };
+                let name = metadata.name.unwrap_or_default();
+                let is_dying = metadata.deletion_timestamp.is_some();
+                let there = findings.iter().filter(|found| found.is_dying == is_dying).count();
+                // Those that stay must not hide the others.
+                if there == FINDINGS && is_dying {
+                    continue;
+                }
+                if there == FINDINGS {
+                    return Ok(findings);
+                }
                 findings.push(Finding {
                     what: format!("{} {name}", kind.kind),
                     reason,
                     why,
                     api: api.clone(),
                     name,
-                    uid,
-                    is_dying: request.object["metadata"]["deletionTimestamp"].is_string(),
+                    uid: metadata.uid.unwrap_or_default(),
+                    is_dying,
                 });
             }
+            page = next;
         }
     }
     Ok(findings)
+}
+
+/// What the rules have against `object`, which is of `kind`.
+fn objected(
+    object: DynamicObject,
+    kind: &ApiResource,
+    facts: &Facts,
+    changes: bool,
+) -> Option<(Reason, String)> {
+    let mut object = serde_json::to_value(object).unwrap_or_default();
+    // Copies of what the policy lists, and the branches' own.
+    let is_ours = kind.plural == "secrets"
+        && !object["metadata"]["labels"][keys::GUARDRAIL].is_null()
+        && holding::is_younger_than_the_adoption(&object, facts);
+    if is_ours || holding::is_exempted(&object, facts) {
+        return None;
+    }
+    object["apiVersion"] = Value::String(kind.api_version.clone());
+    object["kind"] = Value::String(kind.kind.clone());
+    let request = Request::creation(object, &kind.plural, User::default());
+    objection(&admission::review(&request, facts), changes)
 }
 
 fn objection(decision: &Decision, changes: bool) -> Option<(Reason, String)> {
@@ -178,24 +211,23 @@ fn objection(decision: &Decision, changes: bool) -> Option<(Reason, String)> {
     }
 }
 
-/// Guardrails, which have a look of their own, and what Kubernetes derives from Services that choose their Pods.
-fn made_by_the_cluster(object: &Value, plural: &str, selecting: &BTreeSet<String>) -> bool {
-    let metadata = &object["metadata"];
+/// Guardrails, which the seal compares with the policy, and what Kubernetes derives from Services that choose their Pods.
+fn is_looked_at_elsewhere(object: &DynamicObject, plural: &str, selecting: &BTreeSet<String>) -> bool {
     let of = |service: Option<&str>| service.is_some_and(|service| selecting.contains(service));
-    let managed = metadata["labels"]["endpointslice.kubernetes.io/managed-by"]
-        .as_str()
-        .unwrap_or_default();
+    let label = |key: &str| object.metadata.labels.as_ref()?.get(key).map(String::as_str);
+    let managed = label("endpointslice.kubernetes.io/managed-by");
     match plural {
-        "networkpolicies" | "rolebindings" if !metadata["labels"][keys::GUARDRAIL].is_null() => {
-            metadata["deletionTimestamp"].is_null()
+        // One that is being deleted the seal can only wait for.
+        "networkpolicies" | "rolebindings" if label(keys::GUARDRAIL).is_some() => {
+            object.metadata.deletion_timestamp.is_none()
         }
-        "endpoints" => of(metadata["name"].as_str()),
+        "endpoints" => of(object.metadata.name.as_deref()),
         // Mirrored from Endpoints, which are looked at themselves; or kept by the controller, which leaves alone what belongs
         // to a Service without a selector.
         "endpointslices" => {
-            managed == "endpointslicemirroring-controller.k8s.io"
-                || (managed == "endpointslice-controller.k8s.io"
-                    && of(metadata["labels"]["kubernetes.io/service-name"].as_str()))
+            managed == Some("endpointslicemirroring-controller.k8s.io")
+                || (managed == Some("endpointslice-controller.k8s.io")
+                    && of(label("kubernetes.io/service-name")))
         }
         _ => false,
     }
@@ -203,32 +235,51 @@ fn made_by_the_cluster(object: &Value, plural: &str, selecting: &BTreeSet<String
 
 /// The Services that choose their Pods themselves.
 async fn selecting(context: &Context, preview: &Preview) -> Result<BTreeSet<String>, Error> {
-    let api: Api<Service> = Api::namespaced(context.client.clone(), &preview.name);
-    let found = api
-        .list(&ListParams::default())
-        .await
-        .map_err(failed("list Services"))?;
-    let choosing = found.items.into_iter().filter(|service| {
-        let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-        selector.is_some_and(|selector| !selector.is_empty())
-    });
-    Ok(choosing.filter_map(|service| service.metadata.name).collect())
+    let services = ApiResource::erase::<Service>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &preview.name, &services);
+    let mut choosing = BTreeSet::new();
+    let mut page = Some(ListParams::default().limit(PAGE));
+    while let Some(asked) = page {
+        let (objects, next) = list(&api, "", &asked).await?;
+        let chooses = |service: &DynamicObject| {
+            let selector = service.data["spec"]["selector"].as_object();
+            selector.is_some_and(|selector| !selector.is_empty())
+        };
+        choosing.extend(
+            objects
+                .into_iter()
+                .filter(chooses)
+                .filter_map(|service| service.metadata.name),
+        );
+        page = next;
+    }
+    Ok(choosing)
 }
 
-async fn all(api: &Api<DynamicObject>) -> Result<Vec<DynamicObject>, Error> {
-    let mut objects = Vec::new();
-    let mut page = ListParams::default().limit(PAGE);
-    loop {
-        let found = match api.list(&page).await {
-            Ok(found) => found,
-            // An aggregated API that is away or knows no such list holds nothing that could be reviewed.
-            Err(kube::Error::Api(status)) if [404, 405, 503].contains(&status.code) => return Ok(objects),
-            Err(error) => return Err(failed("list what is in the namespace")(error)),
-        };
-        objects.extend(found.items);
-        match found.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => page = page.continue_token(&token),
-            None => return Ok(objects),
+/// One page of the objects of a kind of `group`, and how to ask for the next.
+async fn list(
+    api: &Api<DynamicObject>,
+    group: &str,
+    page: &ListParams,
+) -> Result<(Vec<DynamicObject>, Option<ListParams>), Error> {
+    // Kubernetes' own groups have no dot, but for those that end so; a server behind the API server may have such a name too.
+    let aggregated = group.contains('.') && !OPENING.iter().any(|(own, ..)| *own == group);
+    match api.list(page).await {
+        Ok(found) => {
+            let token = found.metadata.continue_.filter(|token| !token.is_empty());
+            Ok((
+                found.items,
+                token.map(|token| page.clone().continue_token(&token)),
+            ))
         }
+        // What is not served any more, or knows no such list, holds nothing that could be reviewed.
+        Err(kube::Error::Api(status)) if [404, 405].contains(&status.code) => Ok((Vec::new(), None)),
+        // Nor does an aggregated API that is away.
+        Err(kube::Error::Api(status))
+            if status.code == 503 && aggregated && page.continue_token.is_none() =>
+        {
+            Ok((Vec::new(), None))
+        }
+        Err(error) => Err(failed("list what is in the namespace")(error)),
     }
 }

@@ -5,7 +5,7 @@
 //! more stay until one does.
 
 use super::context::Context;
-use crate::provider::{BranchId, Provider, ProviderError};
+use crate::provider::{self, BranchId, Provider, ProviderError};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use std::collections::BTreeMap;
@@ -13,7 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use understudy::policy::{Database, ObjectRef};
 
-/// Sweeps now and then every `interval`, until the process ends.
+/// For one answer of a server.
+const ANSWERED: Duration = Duration::from_secs(30);
+
+/// Sweeps now, and then every `interval`, until the process ends.
 pub async fn keep(context: Arc<Context>, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -36,7 +39,7 @@ pub async fn keep(context: Arc<Context>, interval: Duration) {
 
 async fn sweep(context: &Context, database: &Database) -> Result<(), ProviderError> {
     let provider = context.provider(database).await?;
-    for branch in provider.list().await? {
+    for branch in provider::within(ANSWERED, provider.list()).await? {
         // One that cannot be dropped must not keep the others.
         let swept = async {
             if !context.is_this_cluster(&branch) || !is_orphan(context, &branch).await? {
@@ -45,7 +48,7 @@ async fn sweep(context: &Context, database: &Database) -> Result<(), ProviderErr
             provider.drop(&branch).await.map(|()| true)
         };
         let (namespace, database) = (&branch.namespace, &branch.database);
-        match swept.await {
+        match provider::within(ANSWERED, swept).await {
             Ok(true) => {
                 context.metrics.acted("branch-swept");
                 tracing::info!(namespace, database, "swept a branch without a preview");

@@ -19,7 +19,7 @@ use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use understudy::admission::{self, Facts, Installation, Request, Stage};
 use understudy::environment::{Data, Fact, Reference};
@@ -198,7 +198,7 @@ impl Memory {
 
     /// Takes over what is known of the secret values of protected namespaces.
     pub fn remember(&self, fingerprints: Arc<Fingerprints>) {
-        *self.fingerprints.lock().expect("no panic while held") = fingerprints;
+        *self.fingerprints.lock().unwrap_or_else(PoisonError::into_inner) = fingerprints;
     }
 
     /// Facts for a review now.
@@ -214,7 +214,11 @@ impl Memory {
             protected: rules.protected,
             wanted_seal: wanted,
             services: self.services.services(),
-            fingerprints: self.fingerprints.lock().expect("no panic while held").clone(),
+            fingerprints: self
+                .fingerprints
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
             pods: Fact::Unknown,
             preview,
             sources,

@@ -3,7 +3,7 @@
 //! namespaces and Services change all the time.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use understudy::guardrails;
 use understudy::policy::PreviewPolicySpec;
 use understudy::preview::{Preview, Selection};
@@ -46,7 +46,7 @@ impl Rules {
             owner: preview.owner.clone(),
             databases: preview.databases.clone(),
         };
-        let mut seals = self.seals.lock().expect("no panic while held");
+        let mut seals = self.seals.lock().unwrap_or_else(PoisonError::into_inner);
         // Previews come and go under one policy; what is forgotten is worked out again.
         if seals.len() >= FORGOTTEN_ABOVE {
             seals.clear();
@@ -68,7 +68,7 @@ pub(super) struct Generation(Arc<Mutex<Option<Rules>>>);
 impl Generation {
     /// The rules, made by `make` if there are none.
     pub fn get(&self, make: impl FnOnce() -> (BTreeMap<String, PreviewPolicySpec>, Protected)) -> Rules {
-        let mut rules = self.0.lock().expect("no panic while held");
+        let mut rules = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let made = rules.get_or_insert_with(|| {
             let (policies, protected) = make();
             Rules::new(policies, protected)
@@ -78,12 +78,12 @@ impl Generation {
 
     /// Everything changed.
     pub fn forget(&self) {
-        *self.0.lock().expect("no panic while held") = None;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Something changed that matters where `matters` says so of what is protected now.
     pub fn forget_if(&self, matters: impl FnOnce(&Protected) -> bool) {
-        let mut rules = self.0.lock().expect("no panic while held");
+        let mut rules = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if rules.as_ref().is_some_and(|rules| matters(&rules.protected)) {
             *rules = None;
         }

@@ -8,9 +8,12 @@ use k8s_openapi::api::core::v1::Service as Object;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use understudy::services::{Service, Services};
+
+/// Services in one answer of a listing: each may be large.
+const PAGE: u32 = 100;
 
 /// The Services as known now.
 #[derive(Clone, Default)]
@@ -19,11 +22,13 @@ pub struct Directory(Arc<Mutex<Arc<Services>>>);
 impl Directory {
     /// What is known now.
     pub fn services(&self) -> Arc<Services> {
-        self.0.lock().expect("no panic while held").clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut Services)) {
-        change(Arc::make_mut(&mut self.0.lock().expect("no panic while held")));
+        change(Arc::make_mut(
+            &mut self.0.lock().unwrap_or_else(PoisonError::into_inner),
+        ));
     }
 }
 
@@ -37,7 +42,7 @@ pub async fn follow(
     freshness: Arc<Freshness>,
 ) {
     let api: Api<Object> = Api::all(client);
-    let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
+    let mut events = pin!(watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff());
     let mut listing = Services::default();
     while let Some(event) = events.next().await {
         freshness.heard(Followed::Services, &event);

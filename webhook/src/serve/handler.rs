@@ -1,9 +1,10 @@
-//! HTTP in, AdmissionReview out.
+//! HTTP in, AdmissionReview out; and the validation of a Pod made ahead, while the API server works on its mutation.
 //!
 //! Answers are 200 once the uid is known, whatever was decided; before that 4xx with a short reason. A panic inside a
 //! rule refuses that one request; one anywhere else is a 500 and the process lives.
 
-use super::body::{self, Budget, NoBody};
+use super::body::{Budget, NoBody};
+use super::refusal::{refuse, stage};
 use super::turn::{LARGE, Turns};
 use super::vouched::Vouched;
 use crate::facts::{self, Live, Memory};
@@ -11,8 +12,7 @@ use crate::http::{Answer, Reply, reply, text};
 use crate::metrics::{Metrics, Refusal};
 use futures::FutureExt;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{HeaderMap, Method, Request as HttpRequest, StatusCode};
+use hyper::{Request as HttpRequest, StatusCode};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,7 +41,8 @@ pub trait Gather: Send + Sync + 'static {
     fn stands(&self, namespace: &str, taken: &Facts) -> impl Future<Output = bool> + Send;
 }
 
-/// The cluster: `memory` (namespaces and policies) and `sources` (ConfigMaps and Secrets, live).
+/// The cluster: `memory` (namespaces, policies, Services, fingerprints) and `sources` (ConfigMaps and Secrets, the preview's own
+/// namespace, whether there are Pods: live).
 pub struct Cluster {
     /// What is remembered.
     pub memory: Memory,
@@ -63,9 +64,13 @@ impl Gather for Cluster {
     }
 }
 
+/// What decides a request: the decision, and the object that its patch leads to.
+type Decide = fn(Stage, &Request, &Facts) -> (Decision, Option<Value>);
+
 /// Answers reviews with facts from `G`.
 pub struct Reviewer<G> {
     facts: Arc<G>,
+    rules: Decide,
     metrics: Arc<Metrics>,
     budget: Budget,
     turns: Turns,
@@ -78,6 +83,7 @@ impl<G: Gather> Reviewer<G> {
     pub fn new(facts: G, metrics: Arc<Metrics>) -> Self {
         Reviewer {
             facts: Arc::new(facts),
+            rules,
             budget: Budget::default(),
             turns: Turns::new(metrics.clone()),
             vouched: Some(Vouched::default()),
@@ -116,9 +122,18 @@ impl<G: Gather> Reviewer<G> {
             NoBody::Broken => Refusal::Malformed,
             NoBody::Crowded => Refusal::Busy,
         })?;
-        let _turn = self.turns.take(body.bytes.len()).await.ok_or(Refusal::Busy)?;
-        let large = body.bytes.len() > LARGE;
-        let request = match apart(large, || admission::parse(&body.bytes)) {
+        let _turn = self
+            .turns
+            .take(body.bytes.len(), started + FACTS)
+            .await
+            .ok_or(Refusal::Busy)?;
+        self.review(stage, &body.bytes, started).await
+    }
+
+    /// Answers the review that `bytes` are.
+    async fn review(&self, stage: Stage, bytes: &[u8], started: Instant) -> Result<Reply, Refusal> {
+        let large = bytes.len() > LARGE;
+        let request = match apart(large, || admission::parse(bytes)) {
             Ok(request) => request,
             Err(error) => {
                 self.metrics.refused(Refusal::Malformed);
@@ -131,16 +146,25 @@ impl<G: Gather> Reviewer<G> {
         // A large one takes as long to recognise as to review.
         let is_made_ahead = concerned && !large && admission::is_birth_of_a_pod(&request);
         let ahead = self.vouched.as_ref().filter(|_| is_made_ahead);
+        let deadline = started + FACTS;
         let vouched = match ahead {
-            Some(ahead) if stage == Stage::Validate => ahead.holds(&request, started).await,
+            Some(ahead) if stage == Stage::Validate => {
+                let held = timeout_at(deadline, ahead.holds(&request, started)).await;
+                held.unwrap_or(false)
+            }
             _ => false,
         };
         let (decision, object, facts) = if vouched || !concerned {
             (Decision::Allow { warnings: Vec::new() }, None, None)
         } else {
-            let facts = self.gather(stage, &request, started + FACTS).await;
-            let (decision, object) = apart(large, || decide(stage, &request, &facts));
-            (decision, object, Some(facts))
+            let _reading = match admission::reads(&request) {
+                true => Some(self.turns.take_to_read(deadline).await.ok_or(Refusal::Busy)?),
+                false => None,
+            };
+            let facts = self.gather(stage, &request, deadline).await;
+            let heavy = large || facts.size() > LARGE;
+            let (decision, object) = apart(heavy, || decide(self.rules, stage, &request, &facts));
+            (decision, object, Some(facts).filter(|_| !heavy))
         };
         let answer = apart(large, || admission::answer(&request.uid, &decision).to_string());
         let took = started.elapsed();
@@ -185,12 +209,12 @@ impl<G: Gather> Reviewer<G> {
         let Some((said, at_once)) = ahead.put(&request, Instant::now()) else {
             return;
         };
-        let (gather, namespace) = (self.facts.clone(), request.namespace.clone());
+        let (gather, rules, namespace) = (self.facts.clone(), self.rules, request.namespace.clone());
         let taken = facts.without_sources();
         tokio::spawn(async move {
             // What it holds goes when it is done, which is long before the answer of the API server comes.
             let validated = async move {
-                let (decision, _) = decide(Stage::Validate, &request, &facts);
+                let (decision, _) = decide(rules, Stage::Validate, &request, &facts);
                 matches!(decision, Decision::Allow { .. })
             };
             let (stands, passes) = tokio::join!(gather.stands(&namespace, &taken), validated);
@@ -198,68 +222,6 @@ impl<G: Gather> Reviewer<G> {
             said.send(stands && passes)
         });
     }
-}
-
-fn stage(request: &HttpRequest<Incoming>) -> Result<Stage, Refusal> {
-    let stage = match request.uri().path() {
-        "/mutate" => Stage::Mutate,
-        "/validate" => Stage::Validate,
-        _ => return Err(Refusal::Path),
-    };
-    if request.method() != Method::POST {
-        return Err(Refusal::Method);
-    }
-    if !is_json(request.headers()) {
-        return Err(Refusal::MediaType);
-    }
-    Ok(stage)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next());
-    media_type.is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"))
-        && !headers.contains_key(CONTENT_ENCODING)
-}
-
-/// What is answered before there is a review to answer.
-fn refuse(refusal: Refusal) -> Reply {
-    let limit = format!("the limit is {} bytes", body::LIMIT);
-    let (status, why) = match refusal {
-        Refusal::Path => (
-            StatusCode::NOT_FOUND,
-            "reviews are answered at /mutate and /validate",
-        ),
-        Refusal::Method => (StatusCode::METHOD_NOT_ALLOWED, "send reviews by POST"),
-        Refusal::MediaType => (
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "send application/json, not encoded",
-        ),
-        Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, limit.as_str()),
-        Refusal::Slow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
-        Refusal::Malformed => (StatusCode::BAD_REQUEST, "the body broke off"),
-        // Not 503: of the two the API server's words for this one tell the user what is going on.
-        Refusal::Busy => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "too many reviews at once; try again",
-        ),
-        Refusal::Defect => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "this is a defect of Understudy; its log holds the details",
-        ),
-    };
-    let mut reply = text(status, why);
-    match refusal {
-        Refusal::Method => reply
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("POST")),
-        // The API server's client then asks again by itself, as long as `timeoutSeconds` allows.
-        Refusal::Busy => reply
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from_static("1")),
-        _ => None,
-    };
-    reply
 }
 
 /// Runs `work`, which takes milliseconds if it is `large`, where it holds up nobody else.
@@ -271,17 +233,16 @@ fn apart<T>(large: bool, work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// The decision, and the object that its patch leads to.
-fn decide(stage: Stage, request: &Request, facts: &Facts) -> (Decision, Option<Value>) {
-    guarded(|| match stage {
+fn rules(stage: Stage, request: &Request, facts: &Facts) -> (Decision, Option<Value>) {
+    match stage {
         Stage::Mutate => admission::mutate(request, facts),
         Stage::Validate => (admission::validate(request, facts), None),
-    })
+    }
 }
 
-/// A defect in a rule denies the request, since nobody knows what the rule would have said.
-fn guarded(decide: impl FnOnce() -> (Decision, Option<Value>)) -> (Decision, Option<Value>) {
-    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
+/// What `rules` decide. A defect in one of them denies the request, since nobody knows what it would have said.
+fn decide(rules: Decide, stage: Stage, request: &Request, facts: &Facts) -> (Decision, Option<Value>) {
+    catch_unwind(AssertUnwindSafe(|| rules(stage, request, facts))).unwrap_or_else(|_| {
         let message = "this is a defect of Understudy; its log holds the details";
         let violation = Violation::new(Reason::InternalError, "metadata", message);
         (Decision::Deny(vec![violation]), None)
@@ -307,25 +268,4 @@ fn log(stage: Stage, request: &Request, decision: &Decision, took: Duration, vou
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_inside_a_rule_denies_that_request_with_a_reason_and_is_counted() {
-        // B10
-        let (decision, _) = guarded(|| panic!("a defect"));
-        assert_eq!(decision.reasons(), [Reason::InternalError]);
-        let answer = admission::answer("some-uid", &decision);
-        assert_eq!(answer["response"]["uid"], "some-uid");
-        assert_eq!(answer["response"]["allowed"], false);
-        let message = answer["response"]["status"]["message"].as_str().unwrap();
-        assert!(message.starts_with("internal-error: "), "{message}");
-        let metrics = Metrics::default();
-        metrics.reviewed(Stage::Mutate, &decision, Duration::ZERO);
-        let line = r#"understudy_reasons_total{stage="mutate",reason="internal-error"} 1"#;
-        assert!(metrics.text().contains(line));
-        // The thread that caught it goes on.
-        let allowed = || (Decision::Allow { warnings: vec![] }, None);
-        assert_eq!(guarded(allowed).0.reasons(), []);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@
 //! back-off. A bare Pod is denied, and so is a Job's, where a deleted Pod would count as a failure.
 
 use super::{Draft, Facts, Request, Rule, held, is_new, pod_environment};
-use crate::admission::controller_kind;
+use crate::admission::is_made_again;
 use crate::environment::{self, Fact, Reference, Sources};
 use crate::keys;
 use crate::reason::Reason;
@@ -22,11 +22,7 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     if missing.is_empty() {
         return;
     }
-    let replaced = matches!(
-        controller_kind(draft.object()),
-        Some("ReplicaSet" | "StatefulSet" | "DaemonSet")
-    );
-    if replaced && request.sub_resource.is_empty() {
+    if is_made_again(draft.object()) && request.sub_resource.is_empty() {
         draft.warn(format!("held until it can be reviewed: {}", missing[0].message));
         held::gate(draft, Reason::EnvironmentUnresolved, keys::GATE_REVIEW);
     } else {
@@ -41,7 +37,7 @@ fn missing(request: &Request, facts: &Facts, draft: &mut Draft<'_>) -> Vec<Viola
     let Some(preview) = &facts.preview else {
         return vec![unresolved(
             "metadata.namespace",
-            "the preview is too new to be known yet".to_owned(),
+            "the preview could not be read now".to_owned(),
         )];
     };
     if facts.policy().is_none() {

@@ -46,15 +46,19 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
             "must be \"destroy\" in this version, or absent",
         );
     }
+    for key in [keys::EXPIRES_AT, keys::REVIVE] {
+        let found = request.annotation(key);
+        if let Some(found) = found.filter(|found| found.parse::<Timestamp>().is_err()) {
+            let allowed = "must be an RFC 3339 time such as 2026-01-31T18:00:00Z";
+            invalid(annotation(key), found, allowed);
+        }
+    }
     if let Some(found) = request
-        .annotation(keys::EXPIRES_AT)
-        .filter(|found| found.parse::<Timestamp>().is_err())
+        .annotation(keys::SLEEP)
+        .filter(|found| !["asleep", "awake"].contains(found))
     {
-        invalid(
-            annotation(keys::EXPIRES_AT),
-            found,
-            "must be an RFC 3339 time such as 2026-01-31T18:00:00Z",
-        );
+        let allowed = "must be \"asleep\" or \"awake\", or absent";
+        invalid(annotation(keys::SLEEP), found, allowed);
     }
     if let Some(found) = request
         .label(keys::PR)

@@ -17,8 +17,11 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
         request.annotation(keys::OWNER),
     );
     let own_name = request.user.is_human() && new == Some(request.user.name.as_str());
+    // Nor is a service account, or whatever else belongs to the cluster, a person to answer for it.
+    let is_person = |owner: &str| !owner.is_empty() && !owner.starts_with("system:");
     let forged = if birth(request) {
-        new.is_some() && !own_name && !trusted(request, facts)
+        let may_name = |owner| own_name || (trusted(request, facts) && is_person(owner));
+        new.is_some_and(|owner| !may_name(owner))
     } else {
         old != new
     };

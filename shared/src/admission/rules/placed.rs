@@ -41,8 +41,14 @@ fn review(_: &Request, facts: &Facts, draft: &mut Draft<'_>) {
         draft.add(Reason::Placed, &["spec", "tolerations", "-"], toleration);
     }
     let class = placement.priority_class_name.as_str();
-    if !class.is_empty() && spec["priorityClassName"] != class {
-        draft.add(Reason::Placed, &["spec", "priorityClassName"], json!(class));
+    let named = spec["priorityClassName"].as_str().unwrap_or_default();
+    // The cluster's own, by which a Pod ends others to make room: no preview is worth that.
+    let is_critical = named.starts_with("system-");
+    if (!class.is_empty() || is_critical) && named != class {
+        match class {
+            "" => draft.remove(Reason::Placed, &["spec", "priorityClassName"]),
+            class => draft.add(Reason::Placed, &["spec", "priorityClassName"], json!(class)),
+        }
         for outcome in ["priority", "preemptionPolicy"] {
             if !spec[outcome].is_null() {
                 draft.remove(Reason::Placed, &["spec", outcome]);

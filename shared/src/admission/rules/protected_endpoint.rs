@@ -3,7 +3,10 @@
 //! Sees a Pod after `database-rewritten`, so what is left is what no branch stands for. Names container, variable, file and
 //! host, never a value.
 
+mod branch;
 mod leads;
+mod names;
+mod node;
 mod pod;
 mod text;
 
@@ -37,14 +40,15 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
         let resolved = draft.environments(facts);
         let pod = draft.current();
         let open = facts.policy().map(|policy| &policy.network);
-        let mut found = pod::reached(&pod, &resolved, &bounds, open);
-        found.extend(pod::volumes(&pod, &bounds, open));
+        let mut found = pod::reached(&pod, &resolved, &bounds);
+        found.extend(node::probes(&pod, &bounds, open));
+        found.extend(node::volumes(&pod, &bounds, open));
         found.extend(pod::fields(&pod, &bounds));
         found.extend(pod::files(&pod, facts, &bounds));
-        found.extend(pod::names(&pod, facts, &bounds));
+        found.extend(names::names(&pod, facts, &bounds));
         found
     } else if request.is("", "services") || request.is("networking.k8s.io", "ingresses") {
-        let mut found = leads::service(&request.object, &bounds);
+        let mut found = leads::service(request, facts, &bounds);
         found.extend(text::annotations(request, facts, &bounds));
         found
     } else if request.is("", "endpoints") || request.is("discovery.k8s.io", "endpointslices") {

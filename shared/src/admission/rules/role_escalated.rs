@@ -5,6 +5,7 @@
 //! have access.
 
 use super::{Draft, Facts, Request, Rule};
+use crate::guardrails::with_access;
 use crate::keys;
 use crate::reason::Reason;
 use crate::rights;
@@ -85,28 +86,28 @@ fn binding(request: &Request, facts: &Facts) -> Vec<Violation> {
 
 fn has_access(subject: &Value, namespace: &str, facts: &Facts) -> bool {
     let name = subject["name"].as_str().unwrap_or_default();
+    let account = match subject["kind"].as_str() {
+        Some("ServiceAccount") => Some((subject["namespace"].as_str().unwrap_or(namespace), name)),
+        Some("User") => rights::service_account(name),
+        Some("Group") if name == format!("system:serviceaccounts:{namespace}") => return true,
+        _ => None,
+    };
+    if account.is_some_and(|(from, _)| from == namespace) {
+        return true;
+    }
     let access = facts
         .policy()
         .map(|policy| policy.access.clone())
         .unwrap_or_default();
-    let of = facts.preview.as_ref();
-    let people = || {
-        of.into_iter()
-            .flat_map(|preview| preview.creator.iter().chain(&preview.owner))
+    let given = facts
+        .preview
+        .iter()
+        .flat_map(|preview| with_access(preview, &access));
+    let is = |with: Value| match account {
+        Some((from, name)) => {
+            with["kind"] == "ServiceAccount" && with["namespace"] == from && with["name"] == name
+        }
+        None => with["kind"] == subject["kind"] && with["name"] == name,
     };
-    match subject["kind"].as_str() {
-        Some("ServiceAccount") => {
-            let from = subject["namespace"].as_str().unwrap_or(namespace);
-            from == namespace || access.service_accounts.contains(&format!("{from}/{name}"))
-        }
-        Some("User") => {
-            let own = format!("system:serviceaccount:{namespace}:");
-            people().any(|user| user == name) || name.starts_with(&own)
-        }
-        Some("Group") => {
-            access.groups.iter().any(|group| group == name)
-                || name == format!("system:serviceaccounts:{namespace}")
-        }
-        _ => false,
-    }
+    given.into_iter().any(is)
 }

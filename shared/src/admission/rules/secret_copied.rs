@@ -4,6 +4,7 @@
 
 use super::{Draft, Facts, Request, Rule, pod_environment};
 use crate::environment::Origin;
+use crate::policy::Secrets;
 use crate::reason::Reason;
 use crate::violation::Violation;
 use base64::Engine;
@@ -29,10 +30,11 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
         let Some(origin) = facts.fingerprints.origin(&value) else {
             continue;
         };
-        if facts
-            .policy()
-            .is_some_and(|policy| policy.secrets.copy.contains(&origin.name))
-        {
+        let listed = facts.policy().is_some_and(|policy| {
+            let Secrets { copy, tls, pull, .. } = &policy.secrets;
+            [copy, tls, pull].iter().any(|names| names.contains(&origin.name))
+        });
+        if listed {
             continue;
         }
         let message = format!(

@@ -359,10 +359,12 @@ fn an_object_that_is_born_with_a_time_of_deletion_is_reviewed() {
     finalized.operation = Operation::Update;
     finalized.old_object = json!({ "metadata": { "name": "x", "deletionTimestamp": NOW }, "spec": {} });
     assert_eq!(reasons(&review(&finalized, &facts())), ["network-widened"]);
-    // With its namespace it goes whatever it says.
+    // With its namespace too, whose Pods may run on for a while; but for the update that nothing keeps it after.
     let mut ending = facts();
     ending.preview.as_mut().unwrap().deleting = true;
-    assert_eq!(review(&finalized, &ending), Decision::Allow { warnings: vec![] });
+    assert_eq!(reasons(&review(&finalized, &ending)), ["network-widened"]);
+    finalized.old_object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
+    assert!(!concerns(&finalized));
 }
 
 #[test]

@@ -121,6 +121,30 @@ fn a_trusted_account_may_name_an_owner_and_nobody_else_may() {
     }
     let own = request("ada");
     assert!(passes(&reviewed(&own, trust)));
+    // Nobody's word makes a person of what is none.
+    for owner in ["", "system:serviceaccount:ci:bot", "system:admin"] {
+        let mut named = request("system:serviceaccount:argocd:controller");
+        named.object["metadata"]["annotations"][keys::OWNER] = json!(owner);
+        assert_eq!(reasons(&reviewed(&named, trust)), ["owner-forged"], "{owner}");
+    }
+}
+
+#[test]
+fn keys_that_later_versions_read_are_well_formed_already() {
+    for (key, value) in [(keys::SLEEP, "off"), (keys::REVIVE, "yes")] {
+        let request = namespace(json!({}), json!({ key: value }));
+        assert_eq!(reasons(&review(&request, &facts())), ["key-invalid"], "{key}");
+    }
+    for (key, value) in [
+        (keys::SLEEP, "asleep"),
+        (keys::SLEEP, "awake"),
+        (keys::REVIVE, "2026-06-01T12:00:00Z"),
+    ] {
+        assert!(
+            passes(&review(&namespace(json!({}), json!({ key: value })), &facts())),
+            "{key}"
+        );
+    }
 }
 
 #[test]

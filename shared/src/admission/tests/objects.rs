@@ -209,6 +209,66 @@ fn pods_run_where_the_policy_places_them() {
         object,
         "the second time changes nothing"
     );
+    // The cluster's own classes end other Pods to make room, and without a policy of its own on that a preview's has none.
+    let mut critical = pod(json!({ "name": "web" }));
+    critical.object["spec"]["priorityClassName"] = json!("system-node-critical");
+    critical.object["spec"]["priority"] = json!(2_000_001_000);
+    let object = applied(&critical, &review(&critical, &facts()));
+    assert_eq!(object["spec"]["priorityClassName"], Value::Null);
+    assert_eq!(object["spec"]["priority"], Value::Null);
+}
+
+#[test]
+fn a_guardrail_is_the_controllers_alone_whether_it_exists_or_not() {
+    let marked = json!({ keys::GUARDRAIL: "x" });
+    for request in [
+        request(
+            "secrets",
+            json!({ "metadata": { "name": "understudy-db-other" } }),
+        ),
+        request(
+            "networkpolicies",
+            json!({ "metadata": { "name": "x", "labels": marked }, "spec": { "podSelector": {} } }),
+        ),
+        request(
+            "resourcequotas",
+            json!({ "metadata": { "name": "x", "labels": marked } }),
+        ),
+        Request {
+            operation: Operation::Update,
+            old_object: json!({ "metadata": { "name": "x", "labels": marked } }),
+            ..request("limitranges", json!({ "metadata": { "name": "x" } }))
+        },
+    ] {
+        assert_eq!(
+            reasons(&review(&request, &facts())),
+            ["guardrail-tampered"],
+            "{request:?}"
+        );
+        let mut ours = request;
+        ours.user.name = "system:serviceaccount:understudy-system:understudy-controller".to_owned();
+        assert!(passes(&review(&ours, &facts())), "{ours:?}");
+    }
+    let own = request("resourcequotas", json!({ "metadata": { "name": "x" } }));
+    assert!(passes(&review(&own, &facts())));
+}
+
+#[test]
+fn a_gate_is_lifted_by_the_controller_alone() {
+    let mut held = pod(json!({ "name": "web" }));
+    held.operation = Operation::Update;
+    held.old_object = held.object.clone();
+    held.old_object["spec"]["schedulingGates"] =
+        json!([{ "name": keys::GATE_GUARDRAILS }, { "name": "example.com/other" }]);
+    assert_eq!(reasons(&review(&held, &facts())), ["gate-lifted"]);
+    let mut other = held.clone();
+    other.object["spec"]["schedulingGates"] = json!([{ "name": keys::GATE_GUARDRAILS }]);
+    assert!(
+        passes(&review(&other, &facts())),
+        "somebody else's gate is somebody else's"
+    );
+    held.user.name = "system:serviceaccount:understudy-system:understudy-controller".to_owned();
+    assert!(passes(&review(&held, &facts())));
 }
 
 #[test]
@@ -272,6 +332,12 @@ fn a_copied_secret_is_recognised_wherever_it_stands() {
         json!({ "kind": "ConfigMap", "metadata": { "name": "x" }, "data": { "k": value } }),
     );
     assert!(passes(&review(&listed, &facts)));
+    for list in ["tls", "pull"] {
+        let secrets = json!({ list: ["stripe"] });
+        let policies = Arc::make_mut(&mut facts.policies);
+        policies.get_mut("default").unwrap().secrets = serde_json::from_value(secrets).unwrap();
+        assert!(passes(&review(&listed, &facts)), "{list}");
+    }
 }
 
 #[test]
@@ -357,6 +423,32 @@ fn nobody_gets_more_than_the_access_section_gives() {
             "{kind} {role} {subject}"
         );
     }
+}
+
+#[test]
+fn whom_the_guardrail_gives_access_may_be_bound_and_nobody_else() {
+    let mut facts = facts();
+    let preview = facts.preview.as_mut().unwrap();
+    preview.creator = Some("system:serviceaccount:ci:bot".to_owned());
+    preview.owner = Some("dev".to_owned());
+    let binding = |subject: Value| {
+        let role = json!({ "kind": "Role", "name": "x" });
+        request(
+            "rolebindings",
+            json!({ "metadata": { "name": "x" }, "roleRef": role, "subjects": [subject] }),
+        )
+    };
+    let owner = binding(json!({ "kind": "User", "name": "dev" }));
+    let maker = json!({ "kind": "ServiceAccount", "name": "bot", "namespace": "ci" });
+    let same = json!({ "kind": "User", "name": "system:serviceaccount:ci:bot" });
+    for subject in [maker, same] {
+        assert!(passes(&review(&binding(subject.clone()), &facts)), "{subject}");
+    }
+    assert!(passes(&review(&owner, &facts)));
+    let mut policy = policy();
+    policy.access.owner = false;
+    facts.policies = Arc::new([("default".to_owned(), policy)].into());
+    assert_eq!(reasons(&review(&owner, &facts)), ["role-escalated"]);
 }
 
 #[test]

@@ -57,18 +57,23 @@ fn what_nobody_means_to_touch_comes_back_as_it_came() {
 
 #[test]
 fn what_no_rule_speaks_of_passes_untouched() {
-    // A10
+    // A10: and counted as allowed, by the shell.
     for resource in ["persistentvolumeclaims", "podtemplates", "widgets"] {
         let request = request(
             resource,
             json!({ "metadata": { "name": "x" }, "spec": { "host": "db.shop" } }),
         );
         assert!(!concerns(&request), "{resource}");
-        assert_eq!(
-            review(&request, &facts()),
-            Decision::Allow { warnings: vec![] },
-            "{resource}"
-        );
+        for decision in [review(&request, &facts()), validate(&request, &facts())] {
+            assert_eq!(decision, Decision::Allow { warnings: vec![] }, "{resource}");
+            assert_eq!(
+                (decision.verdict(), decision.reasons()),
+                ("allow", vec![]),
+                "{resource}"
+            );
+            let expected = json!({ "uid": "u", "allowed": true, "warnings": [] });
+            assert_eq!(answer("u", &decision)["response"], expected, "{resource}");
+        }
     }
 }
 

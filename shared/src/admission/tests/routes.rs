@@ -133,6 +133,21 @@ fn what_lives_in_git_is_refused_and_not_fought_over() {
         policy.trusted.service_accounts = vec!["argocd/controller".to_owned()]
     };
     assert_eq!(reasons(&reviewed(&service, trust)), ["gitops-managed"]);
+    // By the label of Helm alone they cannot be told from what a person installs; by whose fields they are they can.
+    service.user.name = "dev".to_owned();
+    for (manager, managed) in [
+        ("argocd-controller", true),
+        ("argocd-application-controller", true),
+        ("kustomize-controller", true),
+        ("helm-controller", true),
+        ("helm", false),
+        ("kubectl-client-side-apply", false),
+    ] {
+        service.object["metadata"]["managedFields"] =
+            json!([{ "manager": manager, "operation": "Apply", "apiVersion": "v1" }]);
+        let decision = review(&service, &facts());
+        assert_eq!(!passes(&decision), managed, "{manager}: {decision:?}");
+    }
 }
 
 #[test]

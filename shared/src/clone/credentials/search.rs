@@ -136,8 +136,8 @@ impl<'a> Search<'a> {
         }
         for secret in snapshot.of("Secret") {
             if let Some(why) = self.made_otherwise(name_of(secret)) {
-                for value in decoded(&secret.data["data"]).into_values() {
-                    self.doubt(&value, &why);
+                for value in decoded(&secret.data["data"]).values() {
+                    self.doubt(value, &why);
                 }
             }
         }

@@ -18,7 +18,7 @@ pub(super) fn rewrite(object: &mut DynamicObject, context: &Context<'_>, notes: 
     // What the policy lists its author has judged.
     if !context.policy.secrets.copy.contains(&name) {
         let texts = golden::decoded(&Value::Object(data.clone()));
-        let outside = outside::passwords((&json!(texts), "data"), &name, context).into_keys();
+        let outside = outside::passwords((&json!(*texts), "data"), &name, context).into_keys();
         let remedy = outside::remedy("a server");
         notes
             .warnings

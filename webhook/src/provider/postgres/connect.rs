@@ -7,12 +7,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
+use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// For TLS and the login as well, which the library's own deadline does not cover.
+const SESSION_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The administrator of a server, from a Secret with the keys `host`, `port`, `username`, `password`.
 ///
@@ -80,9 +83,16 @@ impl Admin {
     /// A session as the administrator, in `database` or where the Secret says.
     pub async fn connect(&self, database: Option<&str>) -> Result<Client, ProviderError> {
         let database = database.unwrap_or(&self.database);
-        self.session(&self.user, database, &self.password)
-            .await
-            .map_err(|error| self.unreachable(&error))
+        let session = self.session(&self.user, database, &self.password);
+        match timeout(SESSION_DEADLINE, session).await {
+            Ok(session) => session.map_err(|error| self.unreachable(&error)),
+            Err(_) => Err(ProviderError::new(format!(
+                "PostgreSQL at {}:{} let no session begin within {} s; check the server",
+                self.host,
+                self.port,
+                SESSION_DEADLINE.as_secs()
+            ))),
+        }
     }
 
     /// Whether `user` can log in to `database` with `password`, proven by doing so.

@@ -2,21 +2,60 @@
 
 use super::violation;
 use crate::admission::{Facts, Request, kinds};
+use crate::host;
 use crate::networks::Networks;
-use crate::policy::Network;
+use crate::policy::{Network, Peer};
 use crate::protected::Bounds;
 use crate::violation::Violation;
 use serde_json::Value;
+use std::net::IpAddr;
 
-/// An `ExternalName` that leads out of bounds.
-pub(super) fn service(object: &Value, bounds: &Bounds<'_>) -> Vec<Violation> {
-    let spec = &object["spec"];
+/// An `ExternalName` that leads out of bounds, or where the preview's own Pods may not go: whoever routes to the Service, an
+/// ingress controller above all, is bound by no NetworkPolicy of the preview.
+pub(super) fn service(request: &Request, facts: &Facts, bounds: &Bounds<'_>) -> Vec<Violation> {
+    let spec = &request.object["spec"];
     let name = spec["externalName"]
         .as_str()
         .filter(|_| spec["type"] == "ExternalName");
-    let found = name.and_then(|name| Some((name, bounds.why(name)?)));
-    let message = |(name, why)| violation("spec.externalName", format!("{name} is {why}"));
-    found.map(message).into_iter().collect()
+    let why = |name: &str| {
+        let why = bounds.why(name).map(|why| format!("{name} is {why}"));
+        why.or_else(|| closed(name, &request.namespace, facts))
+    };
+    let found = name.and_then(why);
+    found
+        .map(|message| violation("spec.externalName", message))
+        .into_iter()
+        .collect()
+}
+
+/// Why the network section of the policy keeps `host` closed to the preview `namespace`: an address that it does not open, a
+/// Service of another namespace that it does not open, or what means whoever asks.
+pub(super) fn closed(host: &str, namespace: &str, facts: &Facts) -> Option<String> {
+    let policy = facts.policy();
+    if let Some(address) = host::address(host) {
+        let network = policy.map_or_else(Network::closed, |policy| policy.network.clone());
+        // `010.0.0.5` is two addresses: some programs read the zero as a sign of octal digits, some do not.
+        let is_plain = host.parse::<IpAddr>().is_ok() && !address.is_loopback() && !address.is_unspecified();
+        let reachable = is_plain && Networks::reachable(&network, address);
+        return (!reachable)
+            .then(|| format!("{host} is an address that the policy's network section keeps closed"));
+    }
+    let canonical = host::canonical(host);
+    if !canonical.contains('.') {
+        return Some(format!("{host} is whatever it means to whoever routes to it"));
+    }
+    let (service, led) = host::service(&canonical)?;
+    let led = led?;
+    let is_service = host::is_spelt_out(&canonical) || facts.services.get(led, service).is_some();
+    let opened = policy.is_some_and(|policy| {
+        let by_name = Peer::namespace(led);
+        let opens = |peer: &Peer| *peer == by_name || !peer.is_by_name();
+        // Which namespaces carry other labels is not known here: what they may open is not refused.
+        policy.network.egress.namespaces.iter().any(opens) || policy.sharing.has(led, service)
+    });
+    (is_service && led != namespace && !opened).then(|| {
+        format!("{host} is in namespace {led}, which the policy's network section does not open by its name")
+    })
 }
 
 /// Endpoints that somebody writes by hand may only lead where the policy's network section leads as well: no name and no
@@ -25,24 +64,19 @@ pub(super) fn endpoints(request: &Request, facts: &Facts, bounds: &Bounds<'_>) -
     if kinds::by_the_control_plane(&request.user) {
         return Vec::new();
     }
-    let open = facts
-        .policy()
-        .map(|policy| policy.network.clone())
-        .unwrap_or_else(Network::closed);
+    let is_name = request.object["addressType"] == "FQDN";
     addresses(&request.object)
         .into_iter()
         .filter_map(|(field, address)| {
             if let Some(why) = bounds.why(address) {
                 return Some(violation(field, format!("{address} is {why}")));
             }
-            let reachable = address
-                .parse()
-                .map_or(true, |address| Networks::reachable(&open, address));
-            (!reachable).then(|| {
-                let message =
-                    format!("{address} is an address that the policy's network section keeps closed");
-                violation(field, message).remedy("let a Service with a selector find its Pods")
-            })
+            let unread = || {
+                let unread = !is_name && host::address(address).is_none();
+                unread.then(|| format!("{address} is no address that could be read"))
+            };
+            let why = closed(address, &request.namespace, facts).or_else(unread)?;
+            Some(violation(field, why).remedy("let a Service with a selector find its Pods"))
         })
         .collect()
 }

@@ -1,7 +1,9 @@
 //! Kinds that nobody here knows, and annotations: any text in them may be a host.
 
+use super::leads::closed;
 use super::violation;
 use crate::admission::{Facts, Request};
+use crate::host;
 use crate::protected::{Bounds, Place};
 use crate::violation::Violation;
 use serde_json::Value;
@@ -55,6 +57,8 @@ pub(super) fn annotations(request: &Request, facts: &Facts, bounds: &Bounds<'_>)
         let field = || format!("metadata.annotations[{key}]");
         if let Some((host, why)) = bounds.reached(value, Place::File) {
             found.push(violation(field(), format!("host {host} is {why}")));
+        } else if let Some(why) = address(value, &request.namespace, facts) {
+            found.push(violation(field(), why));
         } else if let Some(namespace) = reference(value, facts) {
             found.push(violation(
                 field(),
@@ -63,6 +67,22 @@ pub(super) fn annotations(request: &Request, facts: &Facts, bounds: &Bounds<'_>)
         }
     }
     found
+}
+
+/// Why an address that somebody who is bound by no NetworkPolicy would call is closed to the preview. Only what stands as the
+/// host of a URL counts: times and networks are full of numbers.
+fn address(value: &str, namespace: &str, facts: &Facts) -> Option<String> {
+    let authorities = value.match_indices("//").map(|(at, slashes)| {
+        let rest = &value[at + slashes.len()..];
+        let end = rest.find(|c: char| c.is_whitespace() || "/?#,;\"'".contains(c));
+        let authority = &rest[..end.unwrap_or(rest.len())];
+        authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+    });
+    let mut hosts = authorities.map(|authority| match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    });
+    hosts.find_map(|host| host::address(host).and_then(|_| closed(host, namespace, facts)))
 }
 
 /// The protected namespace of a value that refers to an object as `namespace/name`, or as Traefik writes it.
