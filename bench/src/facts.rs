@@ -52,6 +52,7 @@ pub fn facts() -> Facts {
                 groups: vec!["system:masters".to_owned()],
             },
             system_service_accounts: Vec::new(),
+            system_users: Vec::new(),
         }),
         protected: Arc::new(Protected::new(["shop".to_owned()], [&policy], &services)),
         policies: Arc::new([("default".to_owned(), policy)].into()),

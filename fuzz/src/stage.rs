@@ -182,6 +182,7 @@ pub fn facts(policy: PreviewPolicySpec, sealed: bool, pods: bool) -> Facts {
                 groups: vec!["system:masters".to_owned()],
             },
             system_service_accounts: vec!["argocd/argocd-application-controller".to_owned()],
+            system_users: vec!["eks:network-policy-controller".to_owned()],
         }),
         protected: Arc::new(protected(&policy)),
         preview: Some(preview(&policy, sealed)),

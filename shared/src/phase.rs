@@ -14,7 +14,7 @@ pub enum Phase {
     Ready,
     /// Something needs a person: the annotation `message` says what.
     Failed,
-    /// The lease has run out; the preview is being destroyed.
+    /// The lease has run out; the preview is being destroyed, or is an adopted namespace, which is kept.
     Expired,
 }
 

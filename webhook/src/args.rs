@@ -119,6 +119,9 @@ pub struct Installed {
     /// A service account (`namespace/name`) of the cluster's own machinery; may be given again
     #[arg(long = "system-service-account", value_name = "NAMESPACE/NAME")]
     pub system_service_accounts: Vec<String>,
+    /// A user of the cluster's own machinery that is no service account; may be given again
+    #[arg(long = "system-user", value_name = "USER")]
+    pub system_users: Vec<String>,
 }
 
 impl Installed {
@@ -131,6 +134,7 @@ impl Installed {
                 groups: self.exempt_groups.clone(),
             },
             system_service_accounts: self.system_service_accounts.clone(),
+            system_users: self.system_users.clone(),
         }
     }
 }

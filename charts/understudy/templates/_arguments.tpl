@@ -4,6 +4,7 @@
 {{- range .Values.exempt.users }}{{ $arguments = append $arguments (printf "--exempt-user=%s" .) }}{{ end -}}
 {{- range .Values.exempt.groups }}{{ $arguments = append $arguments (printf "--exempt-group=%s" .) }}{{ end -}}
 {{- range .Values.systemServiceAccounts }}{{ $arguments = append $arguments (printf "--system-service-account=%s" .) }}{{ end -}}
+{{- range .Values.systemUsers }}{{ $arguments = append $arguments (printf "--system-user=%s" .) }}{{ end -}}
 {{- if $arguments }}{{ toYaml $arguments }}{{ end -}}
 {{- end }}
 

@@ -28,10 +28,10 @@ request.userInfo.username in {{ .Values.exempt.users | default list | toJson }} 
 (request.userInfo.username.startsWith("system:node:") && has(request.userInfo.groups) && "system:nodes" in request.userInfo.groups)
 {{- end }}
 
-{{/* Nodes, kube-system's service accounts and those of the chart value systemServiceAccounts: the same as
-     Installation::is_cluster in the core. */}}
+{{/* Nodes, kube-system's service accounts and those of the chart values systemServiceAccounts and systemUsers: the same
+     as Installation::is_cluster in the core. */}}
 {{- define "understudy.cel.machinery" -}}
-{{- $users := list -}}
+{{- $users := .Values.systemUsers | default list -}}
 {{- range .Values.systemServiceAccounts -}}
 {{- $users = append $users (printf "system:serviceaccount:%s" (replace "/" ":" .)) -}}
 {{- end -}}

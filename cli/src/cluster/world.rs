@@ -69,6 +69,7 @@ impl Cluster {
                 groups: given("--exempt-group"),
             },
             system_service_accounts: given("--system-service-account"),
+            system_users: given("--system-user"),
         }
     }
 
@@ -227,6 +228,7 @@ pub fn as_charted(namespace: &str) -> Installation {
                 .map(str::to_owned)
                 .to_vec(),
         },
+        system_users: vec!["eks:network-policy-controller".to_owned()],
         ..Installation::default()
     }
 }

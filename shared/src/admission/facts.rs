@@ -31,6 +31,8 @@ pub struct Installation {
     pub exempt: Exempt,
     /// Service accounts of the cluster's other machinery, as `namespace/name`.
     pub system_service_accounts: Vec<String>,
+    /// Users of the cluster's other machinery that are no service accounts, by their whole names.
+    pub system_users: Vec<String>,
 }
 
 impl Installation {
@@ -39,15 +41,16 @@ impl Installation {
         user.service_account() == Some((&self.namespace, keys::CONTROLLER_ACCOUNT))
     }
 
-    /// Whether `user` is the cluster itself: a node, a service account of kube-system, or other machinery that the
-    /// administrator named. What these write of vendors' kinds is not a user's doing.
+    /// Whether `user` is the cluster itself: a node, a service account of kube-system, or other machinery that the chart
+    /// names. What these write of vendors' kinds is not a user's doing.
     pub fn is_cluster(&self, user: &User) -> bool {
         let node =
             user.name.starts_with("system:node:") && user.groups.iter().any(|group| group == "system:nodes");
-        node || user.service_account().is_some_and(|(namespace, name)| {
-            let named = |listed: &String| listed.split_once('/') == Some((namespace, name));
-            namespace == "kube-system" || self.system_service_accounts.iter().any(named)
-        })
+        node || self.system_users.contains(&user.name)
+            || user.service_account().is_some_and(|(namespace, name)| {
+                let named = |listed: &String| listed.split_once('/') == Some((namespace, name));
+                namespace == "kube-system" || self.system_service_accounts.iter().any(named)
+            })
     }
 }
 

@@ -147,6 +147,30 @@ impl Request {
         self.old_object["metadata"]["deletionTimestamp"].is_string()
     }
 
+    /// Whether nothing changes but finalizers, and what the API server itself keeps.
+    pub fn is_about_finalizers(&self) -> bool {
+        self.operation == Operation::Update
+            && self.object["metadata"]["labels"] == self.old_object["metadata"]["labels"]
+            && self.says_the_same()
+    }
+
+    /// The finalizers that would be on the object and are not on it yet.
+    pub fn new_finalizers(&self) -> impl Iterator<Item = &str> {
+        let list = |object: &'_ Value| {
+            object["metadata"]["finalizers"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+        };
+        let old = list(&self.old_object);
+        let new = self.object["metadata"]["finalizers"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        new.filter(move |finalizer| !old.contains(finalizer))
+            .filter_map(Value::as_str)
+    }
+
     /// Whether both objects say the same, but for what is kept on them: status, and of the metadata all but annotations,
     /// which may give an identity or have a Pod injected. Labels that do count only when something is made.
     fn says_the_same(&self) -> bool {

@@ -39,6 +39,7 @@ mod unreadable_environment;
 use super::{Draft, Facts, Request};
 use crate::keys;
 use crate::reason::Reason;
+use crate::violation::Violation;
 use serde_json::Value;
 
 /// One rule.
@@ -126,6 +127,19 @@ fn pod_environment(request: &Request) -> bool {
 fn is_new(request: &Request, list: &str, index: usize, pod: &Value) -> bool {
     request.sub_resource != "ephemeralcontainers"
         || request.old_object["spec"][list][index] != pod["spec"][list][index]
+}
+
+/// Refuses finalizers that are nobody's of the cluster, on what counts until it is gone: whoever could add one would keep it
+/// in force after the policy no longer allows it, since neither RBAC nor network plugins ask whether it is being deleted.
+fn refuse_finalizers(reason: Reason, request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
+    // Nobody asks where the controller looks at what is there.
+    if request.user.name.is_empty() || facts.installation.is_cluster(&request.user) {
+        return;
+    }
+    if let Some(finalizer) = request.new_finalizers().next() {
+        let message = format!("{finalizer} would keep it in force after the policy has closed what it opens");
+        draft.deny(Violation::new(reason, "metadata.finalizers", message).remedy("leave it out"));
+    }
 }
 
 /// The path of an annotation, for people.

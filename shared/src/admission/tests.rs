@@ -61,6 +61,7 @@ fn facts() -> Facts {
                 groups: vec!["system:masters".to_owned()],
             },
             system_service_accounts: vec![],
+            system_users: vec!["eks:network-policy-controller".to_owned()],
         }),
         protected: Arc::new(Protected::new(
             ["shop".to_owned()],

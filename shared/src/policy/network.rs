@@ -33,7 +33,7 @@ impl Network {
 
 /// The label of every namespace that holds its name
 /// (<https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name>).
-const NAME: &str = "kubernetes.io/metadata.name";
+pub const NAME: &str = "kubernetes.io/metadata.name";
 
 /// Namespaces, by their labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -168,7 +168,7 @@ impl Reason {
             KindNotAllowed => (
                 "An object of another vendor's kind that the policy does not list.",
                 "Such an object may be a way out of the namespace: a claim makes a cloud database, a Kustomization applies anywhere, a CiliumNetworkPolicy opens what ours close.",
-                "Leave it out, or ask an administrator to add it to `spec.kinds` of the policy. Machinery of the cluster that writes such objects is named in the chart value `systemServiceAccounts`.",
+                "Leave it out, or ask an administrator to add it to `spec.kinds` of the policy. Machinery of the cluster that writes such objects is named in the chart values `systemServiceAccounts` and `systemUsers`.",
             ),
             NetworkWidened => (
                 "A NetworkPolicy allows more than the policy's network section. The message names what goes beyond.",

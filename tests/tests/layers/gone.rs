@@ -161,3 +161,28 @@ async fn a_label_that_the_administrator_reserves_is_set_on_no_preview() {
         .await
         .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_full_of_keys_is_still_looked_after_and_deleted() {
+    // Each key costs an expression something, and one that costs too much refuses.
+    let _turn = turn(Mode::Gone).await;
+    let (preview, developer) = (stage::preview().await, client(User::Developer).await);
+    let path = namespace(&preview);
+    // As many as annotations may hold, but for what is there.
+    let many: serde_json::Map<String, Value> = (0..50_000)
+        .map(|number| (format!("{number:x}"), json!("")))
+        .collect();
+    Call::patch(&path, json!({ "metadata": { "annotations": many } }))
+        .by(&developer)
+        .await
+        .unwrap();
+    let long = json!({ "metadata": { "annotations": { "0": "x".repeat(20_000) } } });
+    Call::patch(&path, long).by(&developer).await.unwrap();
+    let note = json!({ "metadata": { "annotations": { "note": "x" } } });
+    Call::patch(&path, note).by(&developer).await.unwrap();
+    let off = json!({ "metadata": { "labels": { keys::PREVIEW: null } } });
+    let answer = Call::patch(&path, off).by(&developer).await;
+    assert_refused(answer, "understudy-contract", "label-removed");
+    Call::delete(&path).by(&developer).await.unwrap();
+    stage::gone(&path).await;
+}

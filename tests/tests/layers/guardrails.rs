@@ -118,29 +118,55 @@ async fn the_count_of_a_quota_is_the_clusters() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_plugin_keeps_a_policy_until_it_has_seen_its_end() {
+    let (developer, admin) = (client(User::Developer).await, client(User::Admin).await);
+    let preview = stage::preview().await;
+    for (mode, refused_by) in [(Mode::Up, "guardrail-tampered"), (Mode::Gone, POLICY)] {
+        let _turn = turn(mode).await;
+        for plugin in [
+            "system:serviceaccount:kube-system:network-plugin",
+            "eks:network-policy-controller",
+        ] {
+            let policy = group(
+                "networking.k8s.io",
+                &preview,
+                "networkpolicies/understudy-default-deny",
+            );
+            let keeping = json!({ "metadata": { "finalizers": ["example.com/plugin"] } });
+            let by_plugin = |change: Value| Call::patch(&policy, change).acting_as(plugin, &["developers"]);
+            let answer = Call::patch(&policy, keeping.clone()).by(&developer).await;
+            assert_refused(answer, refused_by, "guardrail-tampered");
+            let mut opening = keeping.clone();
+            opening["spec"]["egress"] = json!([{}]);
+            assert_refused(
+                by_plugin(opening).by(&admin).await,
+                refused_by,
+                "guardrail-tampered",
+            );
+            by_plugin(keeping).by(&admin).await.unwrap();
+            let free = json!({ "metadata": { "finalizers": null } });
+            by_plugin(free).by(&admin).await.unwrap();
+        }
+    }
     let _turn = turn(Mode::Gone).await;
-    let (preview, developer) = (stage::preview().await, client(User::Developer).await);
-    let admin = client(User::Admin).await;
-    let plugin = "system:serviceaccount:kube-system:network-plugin";
     let policy = group(
         "networking.k8s.io",
         &preview,
         "networkpolicies/understudy-default-deny",
     );
-    let keeping = json!({ "metadata": { "finalizers": ["example.com/plugin"] } });
+    let plugin = "system:serviceaccount:kube-system:network-plugin";
     let by_plugin = |change: Value| Call::patch(&policy, change).acting_as(plugin, &["developers"]);
-    let answer = Call::patch(&policy, keeping.clone()).by(&developer).await;
-    assert_refused(answer, POLICY, "guardrail-tampered");
-    let mut opening = keeping.clone();
-    opening["spec"]["egress"] = json!([{}]);
-    assert_refused(by_plugin(opening).by(&admin).await, POLICY, "guardrail-tampered");
-    by_plugin(keeping).by(&admin).await.unwrap();
+    by_plugin(json!({ "metadata": { "finalizers": ["example.com/plugin"] } }))
+        .by(&admin)
+        .await
+        .unwrap();
     Call::delete(&policy).by(&own(Role::Control).await).await.unwrap();
     let noted = json!({ "metadata": { "annotations": { "x": "y" } } });
     let answer = Call::patch(&policy, noted).by(&developer).await;
     assert_refused(answer, POLICY, "guardrail-tampered");
-    let free = json!({ "metadata": { "finalizers": null } });
-    by_plugin(free).by(&admin).await.unwrap();
+    by_plugin(json!({ "metadata": { "finalizers": null } }))
+        .by(&admin)
+        .await
+        .unwrap();
     stage::gone(&policy).await;
 }
 

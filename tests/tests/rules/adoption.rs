@@ -362,6 +362,27 @@ async fn an_adopted_namespace_outlives_its_lease_unless_somebody_said_otherwise(
     api.patch(&name, &PatchParams::default(), &patch).await.unwrap();
     let message = phase(&name, "Expired").await;
     assert!(message.contains("is kept"), "{message}");
+    // It runs on, so it is looked after: a guardrail that an administrator takes away comes back.
+    let quotas =
+        understudy_tests::previews::objects(User::Admin, &name, "v1", "ResourceQuota", "resourcequotas")
+            .await;
+    let quota = eventually(SOON, "it has its quota", || async {
+        quotas.get("understudy").await
+    })
+    .await
+    .unwrap();
+    quotas.delete("understudy", &Default::default()).await.unwrap();
+    eventually(SOON, "the quota is back", || async {
+        let now = quotas.get_opt("understudy").await?;
+        ensure!(
+            now.is_some_and(|now| now.metadata.uid != quota.metadata.uid),
+            "it is gone"
+        );
+        Ok::<_, anyhow::Error>(())
+    })
+    .await
+    .unwrap();
+    assert!(phase(&name, "Expired").await.contains("is kept"));
     let destroy = Patch::Merge(json!({ "metadata": { "annotations": { keys::ON_EXPIRY: "destroy" } } }));
     api.patch(&name, &PatchParams::default(), &destroy).await.unwrap();
     eventually(

@@ -1,9 +1,10 @@
 //! Every row that changes an object: what comes out is what the rule means, and a second time changes nothing.
 
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use understudy::keys;
 use understudy_tests::previews::{
-    assert_refused, create, own_policy, pod, preview_under, sealed, vendors_kind,
+    assert_refused, create, objects, own_policy, pod, preview_under, sealed, vendors_kind,
 };
 use understudy_tests::testbed::User;
 
@@ -112,8 +113,8 @@ async fn what_a_schedule_makes_is_refused_and_what_somebody_starts_runs() {
     create(User::Developer, &namespace, "jobs", job).await.unwrap();
 }
 
-/// What Argo CD would show as out of sync: fields of Git (and of what was applied last) that the live object has otherwise.
-/// Fields that only the live object has are defaults, and nobody's.
+/// One half of what Argo CD would show as out of sync: fields of Git that the live object has otherwise. Fields that only the
+/// live object has are defaults, and nobody's, unless the other half says whose.
 fn out_of_sync(git: &Value, live: &Value, path: &str, found: &mut Vec<String>) {
     match (git, live) {
         (Value::Object(git), Value::Object(_)) => {
@@ -128,6 +129,30 @@ fn out_of_sync(git: &Value, live: &Value, path: &str, found: &mut Vec<String>) {
         }
         _ if git == live => {}
         _ => found.push(format!("{path}: Git has {git}, live is {live}")),
+    }
+}
+
+/// The other half: fields that the applier owns since it applied, and that are not in Git, so that it would take them away the
+/// next time. `owned` is what the API server keeps of that (`fieldsV1`, KEP-555).
+fn not_in_git(owned: &Value, git: &Value, path: &str, found: &mut Vec<String>) {
+    for (key, inner) in owned.as_object().into_iter().flatten() {
+        let in_git = match key.split_once(':') {
+            Some(("f", name)) => git.get(name),
+            Some(("k", item)) => {
+                let item: Value = serde_json::from_str(item).expect("the keys of an item");
+                // A key that Git leaves out is a default.
+                let is = |one: &&Value| {
+                    let mut keys = item.as_object().into_iter().flatten();
+                    keys.all(|(key, value)| one.get(key).is_none_or(|found| found == value))
+                };
+                git.as_array().into_iter().flatten().find(is)
+            }
+            _ => Some(git),
+        };
+        match in_git {
+            Some(in_git) => not_in_git(inner, in_git, &format!("{path}.{key}"), found),
+            None => found.push(format!("{path}.{key}: Git has nothing there")),
+        }
     }
 }
 
@@ -166,11 +191,26 @@ async fn nothing_that_lives_in_git_differs_afterwards() {
             "spec": { "rules": [{ "host": own, "http": { "paths": [{ "path": "/", "pathType": "Prefix", "backend": backend }] } }] } }),
         ),
     ] {
-        let live = create(User::Developer, &namespace, plural, git.clone())
-            .await
-            .unwrap_or_else(|error| panic!("{plural}: {error}"));
+        let text = |key: &str| git[key].as_str().unwrap();
+        let api = objects(
+            User::Developer,
+            &namespace,
+            text("apiVersion"),
+            text("kind"),
+            plural,
+        )
+        .await;
+        let applied = PatchParams::apply("argocd-controller");
+        let live = api.patch("web", &applied, &Patch::Apply(&git)).await;
+        let live = live.unwrap_or_else(|error| panic!("{plural}: {error}"));
+        let live = serde_json::to_value(live).unwrap();
+        let mut managers = live["metadata"]["managedFields"].as_array().unwrap().iter();
+        let owned = managers
+            .find(|entry| entry["manager"] == "argocd-controller")
+            .unwrap();
         let mut found = Vec::new();
         out_of_sync(&git, &live, plural, &mut found);
+        not_in_git(&owned["fieldsV1"], &git, plural, &mut found);
         assert_eq!(found, Vec::<String>::new());
     }
     // What would have to differ is refused instead, and the refusal says by whom it is applied.

@@ -43,8 +43,8 @@ pub struct Context {
     pub environments: Environments,
     /// Seals found as written.
     pub seals: Seals,
-    /// When to look again for what came in sideways, by the preview's uid.
-    surveys: Mutex<HashMap<String, Instant>>,
+    /// When to look again for what came in sideways, and what of that stays, by the preview's uid.
+    surveys: Mutex<HashMap<String, (Instant, Option<String>)>>,
     /// What each preview got copies of.
     pub fanned_out: FannedOut,
     /// Whether there are routes of the Gateway API.
@@ -142,13 +142,29 @@ impl Context {
     /// before this process began.
     pub fn is_due(&self, preview: &Preview) -> bool {
         let surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
-        surveys.get(&preview.uid).is_none_or(|due| *due <= Instant::now())
+        surveys
+            .get(&preview.uid)
+            .is_none_or(|(due, _)| *due <= Instant::now())
     }
 
     /// Nothing that came into `preview` sideways is looked for again for so long.
     pub fn due_in(&self, preview: &Preview, pause: Duration) {
         let mut surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
-        surveys.insert(preview.uid.clone(), Instant::now() + pause);
+        let survey = surveys.entry(preview.uid.clone());
+        survey.or_insert((Instant::now(), None)).0 = Instant::now() + pause;
+    }
+
+    /// What came into `preview` sideways and stays, as it was found last.
+    pub fn found_to_stay(&self, preview: &Preview, stays: Option<String>) {
+        let mut surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
+        let survey = surveys.entry(preview.uid.clone());
+        survey.or_insert((Instant::now(), None)).1 = stays;
+    }
+
+    /// The same, asked.
+    pub fn stays(&self, preview: &Preview) -> Option<String> {
+        let surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
+        surveys.get(&preview.uid)?.1.clone()
     }
 
     /// Whether the held Pods of `owner` in `preview` may be replaced in the look that began at `now`.

@@ -33,15 +33,14 @@ const DROPPED: Duration = Duration::from_secs(30);
 /// What a Pod gets to end itself; Kubernetes' default.
 pub const GRACE_SECONDS: u32 = 30;
 
-/// The lease of an adopted namespace has run out, and nobody said that it may be destroyed.
-pub async fn keep(context: &Context, preview: &Preview) -> Action {
-    let message = format!(
+/// What is said of an adopted namespace whose lease has run out, and that nobody said may be destroyed: it is looked after as
+/// before, since it runs as before.
+pub fn kept(preview: &Preview) -> String {
+    format!(
         "the lease has run out; an adopted namespace is kept. End it by: kubectl annotate namespace {} {}=destroy",
         preview.name,
         keys::ON_EXPIRY
-    );
-    status::expired(context, preview, &message).await;
-    Action::requeue(Duration::from_secs(300))
+    )
 }
 
 /// The lease has run out.

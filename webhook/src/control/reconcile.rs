@@ -64,21 +64,23 @@ pub async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Resu
         return Ok(Action::requeue(busy));
     }
     let lease = preview.lease_under(policy);
-    if lease.is_some_and(|lease| lease.is_over(now)) {
-        if !preview.destroyed_at_end {
-            return Ok(finish::keep(&context, &preview).await);
-        }
+    let over = lease.is_some_and(|lease| lease.is_over(now));
+    if over && preview.destroyed_at_end {
         return finish::destroy(&context, &preview, policy).await;
     }
+    let observed = Observed {
+        over,
+        ..Observed::default()
+    };
     let Some(policy) = policy else {
         let message = format!(
             "PreviewPolicy {} does not exist; new Pods wait until it is back",
             preview.policy
         );
-        status::say(&context, &preview, Observed::default(), message).await?;
+        status::say(&context, &preview, observed, message).await?;
         return Ok(Action::requeue(context.calm()));
     };
-    let next = match keep(&context, &preview, policy).await? {
+    let next = match keep(&context, &preview, policy, observed).await? {
         Look::Calm => context.calm(),
         Look::Busy => busy,
         Look::Unsealed => pace::unsealed(preview.age(now)),
@@ -86,11 +88,11 @@ pub async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Resu
     };
     Ok(match lease {
         // Wake up at the end of the lease, whatever happens before.
-        Some(lease) => {
+        Some(lease) if !over => {
             let left = Duration::try_from(lease.expires_at.duration_since(now)).unwrap_or_default();
             Action::requeue(next.min(left.max(Duration::from_millis(10))))
         }
-        None => Action::requeue(next),
+        _ => Action::requeue(next),
     })
 }
 
@@ -106,14 +108,19 @@ enum Look {
     Unfit,
 }
 
-/// Seal, branches, Pods, status.
-async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicySpec) -> Result<Look, Error> {
+/// Seal, branches, Pods, status. `begun` is what is known before anything has been looked at.
+async fn keep(
+    context: &Arc<Context>,
+    preview: &Preview,
+    policy: &PreviewPolicySpec,
+    begun: Observed,
+) -> Result<Look, Error> {
     let sealed = match seal::seal(context, preview, policy).await {
         Ok(sealed) => sealed,
         Err(error) => {
             // Whoever waits for the seal reads here why it does not come.
             let message = error.to_string();
-            status::say(context, preview, Observed::default(), message).await?;
+            status::say(context, preview, begun, message).await?;
             return Err(error);
         }
     };
@@ -122,7 +129,7 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
     if was_there && sealed.is_none() {
         // Nothing of what was there before is touched until all of it has been looked at.
         let message = "the guardrails are being put in place".to_owned();
-        status::say(context, &preview, Observed::default(), message).await?;
+        status::say(context, &preview, begun, message).await?;
         return Ok(Look::Busy);
     }
     if let Some(hash) = &sealed
@@ -138,10 +145,7 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
                 Before::Unfit(why) => (true, Some(why)),
             };
             if let Some(message) = message {
-                let observed = Observed {
-                    unfit,
-                    ..Observed::default()
-                };
+                let observed = Observed { unfit, ..begun };
                 status::say(context, &preview, observed, message).await?;
                 return Ok(if unfit { Look::Unfit } else { Look::Busy });
             }
@@ -159,6 +163,7 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
             context,
             &preview,
             &Status {
+                observed: begun,
                 seal,
                 ..Status::default()
             },
@@ -170,14 +175,15 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
     }
     if sealed.is_some() {
         let due = context.is_due(&preview);
-        let mut more = false;
+        let mut left = survey::Left::default();
         if due {
             // Until both have been done without an error; what else there is to do does not wait for them.
             context.due_in(&preview, REVIEWED_AGAIN);
-            more = survey::close_what_opens(context, &preview).await?;
+            left = survey::close_what_opens(context, &preview).await?;
+            context.found_to_stay(&preview, left.stays.first().cloned());
         }
         fan_out::keep(context, &preview, policy, due).await?;
-        if due && !more {
+        if due && !left.more && left.stays.is_empty() {
             context.due_in(&preview, context.calm());
         }
         preview.branches = branches::ensure(context, &preview, policy).await?;
@@ -195,13 +201,14 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
     if found.reads && sealed.is_some() {
         context.environments.watch(context, &preview);
     }
+    let stays = context.stays(&preview);
     let observed = Observed {
         sealed: sealed.is_some(),
         unready_branches: preview.unready(policy).len(),
         failed_branches: branches::failed_count(&preview),
         unready_pods: found.unready,
-        unfit: !found.unreviewed.is_empty(),
-        over: false,
+        unfit: !found.unreviewed.is_empty() || stays.is_some(),
+        over: begun.over,
     };
     // A link for people, which nothing else waits for.
     let url = routes::url(context, &preview, &policy.hosts.domain).await;
@@ -211,7 +218,11 @@ async fn keep(context: &Arc<Context>, preview: &Preview, policy: &PreviewPolicyS
     });
     let status = Status {
         observed,
-        message: status::message(&preview, policy, observed, &found),
+        message: match (begun.over, stays) {
+            (true, _) => finish::kept(&preview),
+            (false, Some(why)) => why,
+            (false, None) => status::message(&preview, policy, observed, &found),
+        },
         url,
         branches: preview.branches.clone(),
         seal: sealed,

@@ -89,14 +89,27 @@ fn kinds(group: &ApiGroup) -> Vec<ApiResource> {
     kinds
 }
 
-/// What opens something or leads somewhere in `preview` and should not: deleted, and said; whether there may be more. The last
-/// error, after everything has been tried.
-pub async fn close_what_opens(context: &Context, preview: &Preview) -> Result<bool, Error> {
+/// What is left after [`close_what_opens`].
+#[derive(Debug, Default)]
+pub struct Left {
+    /// What stays because of somebody's finalizer, and why it should not.
+    pub stays: Vec<String>,
+    /// There may be more than was looked at.
+    pub more: bool,
+}
+
+/// What opens something or leads somewhere in `preview` and should not: deleted, and said. The last error, after everything has
+/// been tried.
+pub async fn close_what_opens(context: &Context, preview: &Preview) -> Result<Left, Error> {
     let kinds = OPENING.map(|(group, version, kind, plural)| {
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
     });
     let found = look(context, preview, kinds.into(), false).await?;
-    let mut outcome = Ok(found.iter().filter(|found| !found.is_dying).count() >= FINDINGS);
+    let mut left = Left {
+        more: found.iter().filter(|found| !found.is_dying).count() >= FINDINGS,
+        ..Left::default()
+    };
+    let mut failed = None;
     for found in found {
         let Finding {
             what,
@@ -109,6 +122,7 @@ pub async fn close_what_opens(context: &Context, preview: &Preview) -> Result<bo
         } = found;
         if is_dying {
             let note = format!("{reason}: {what} stays because of a finalizer: {why}");
+            left.stays.push(note.clone());
             context.tell(preview, true, "CameInSideways", note).await;
             continue;
         }
@@ -120,10 +134,10 @@ pub async fn close_what_opens(context: &Context, preview: &Preview) -> Result<bo
             }
             Ok(false) => {}
             // One that somebody keeps must not shield the others.
-            Err(error) => outcome = Err(error),
+            Err(error) => failed = Some(error),
         }
     }
-    outcome
+    failed.map_or(Ok(left), Err)
 }
 
 /// Reviews every object of `kinds`, page by page, since a preview may hold more than there is memory; `changes` says whether

@@ -3,10 +3,10 @@
 //! Compared by meaning: networks by what they hold, namespaces by the labels they ask for, ports by what they leave open.
 //! What goes beyond is named. Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>.
 
-use super::{Draft, Facts, Request, Rule};
+use super::{Draft, Facts, Request, Rule, refuse_finalizers};
 use crate::guardrails::SMTP;
 use crate::networks::{self, Networks};
-use crate::policy::{Database, Peer, PreviewPolicySpec, Smtp};
+use crate::policy::{Database, NAME, Peer, PreviewPolicySpec, Smtp};
 use crate::reason::Reason;
 use crate::violation::Violation;
 use serde_json::Value;
@@ -18,13 +18,12 @@ pub(super) const RULE: Rule = Rule {
     review,
 };
 
-/// The label that every namespace carries with its own name.
-const NAME: &str = "kubernetes.io/metadata.name";
-
 fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
-    if facts.installation.is_controller(&request.user) {
+    let is_finalized = request.is_about_finalizers() && facts.installation.is_cluster(&request.user);
+    if facts.installation.is_controller(&request.user) || is_finalized {
         return;
     }
+    refuse_finalizers(Reason::NetworkWidened, request, facts, draft);
     let known = facts.preview.as_ref().zip(facts.policy());
     let Some((preview, policy)) = known else {
         draft.deny(widened(

@@ -4,7 +4,7 @@
 //! may hold what `understudy-preview-user` holds, and a binding may name the preview's own service accounts and those who
 //! have access.
 
-use super::{Draft, Facts, Request, Rule};
+use super::{Draft, Facts, Request, Rule, refuse_finalizers};
 use crate::guardrails::with_access;
 use crate::keys;
 use crate::reason::Reason;
@@ -29,6 +29,7 @@ fn review(request: &Request, facts: &Facts, draft: &mut Draft<'_>) {
     if facts.installation.is_controller(&request.user) {
         return;
     }
+    refuse_finalizers(Reason::RoleEscalated, request, facts, draft);
     let violations = match request.resource.as_str() {
         "roles" => role(&request.object, facts),
         _ => binding(request, facts),

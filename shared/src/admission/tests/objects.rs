@@ -254,6 +254,61 @@ fn a_guardrail_is_the_controllers_alone_whether_it_exists_or_not() {
 }
 
 #[test]
+fn machinery_of_the_cluster_keeps_a_guardrail_and_says_nothing_else_of_it() {
+    let labels = json!({ keys::GUARDRAIL: "x" });
+    let policy = |spec: Value, finalizers: Value| json!({ "metadata": { "name": "x", "labels": labels, "finalizers": finalizers }, "spec": spec });
+    let update = |user: &str, old: Value, new: Value| {
+        let mut request = Request {
+            operation: Operation::Update,
+            old_object: old,
+            ..request("networkpolicies", new)
+        };
+        request.user.name = user.to_owned();
+        review(&request, &facts())
+    };
+    let (spec, kept) = (json!({ "podSelector": {} }), json!(["example.com/plugin"]));
+    let plain = policy(spec.clone(), json!([]));
+    let plugins = [
+        "system:serviceaccount:kube-system:network-plugin",
+        "eks:network-policy-controller",
+    ];
+    for plugin in plugins {
+        let kept = policy(spec.clone(), kept.clone());
+        assert!(passes(&update(plugin, plain.clone(), kept.clone())), "{plugin}");
+        let opened = policy(json!({ "podSelector": {}, "egress": [] }), json!([]));
+        assert!(!passes(&update(plugin, plain.clone(), opened)), "{plugin}");
+        let mut dying = kept.clone();
+        dying["metadata"]["deletionTimestamp"] = json!(NOW);
+        assert!(passes(&update("dev", dying, plain.clone())), "it goes");
+    }
+    let by_hand = update("dev", plain.clone(), policy(spec, kept));
+    assert!(reasons(&by_hand).contains(&"guardrail-tampered"));
+}
+
+#[test]
+fn nobody_keeps_in_force_what_a_policy_may_close_later() {
+    let finalizers = json!(["x.example/y"]);
+    let network = request(
+        "networkpolicies",
+        json!({ "metadata": { "name": "x", "finalizers": finalizers }, "spec": { "podSelector": {} } }),
+    );
+    assert_eq!(reasons(&review(&network, &facts())), ["network-widened"]);
+    for resource in ["roles", "rolebindings"] {
+        let mut old = request(resource, json!({ "metadata": { "name": "x" } }));
+        old.operation = Operation::Update;
+        old.old_object = old.object.clone();
+        assert!(passes(&review(&old, &facts())), "{resource}");
+        old.object["metadata"]["finalizers"] = finalizers.clone();
+        assert_eq!(reasons(&review(&old, &facts())), ["role-escalated"], "{resource}");
+        old.old_object = old.object.clone();
+        assert!(passes(&review(&old, &facts())), "it was there before");
+    }
+    let mut plugins = network;
+    plugins.user.name = "eks:network-policy-controller".to_owned();
+    assert!(passes(&review(&plugins, &facts())));
+}
+
+#[test]
 fn a_gate_is_lifted_by_the_controller_alone() {
     let mut held = pod(json!({ "name": "web" }));
     held.operation = Operation::Update;

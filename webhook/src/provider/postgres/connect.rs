@@ -84,8 +84,14 @@ impl Admin {
     pub async fn connect(&self, database: Option<&str>) -> Result<Client, ProviderError> {
         let database = database.unwrap_or(&self.database);
         let session = self.session(&self.user, database, &self.password);
+        let session = async {
+            let client = session.await?;
+            // Nobody else's functions pass for the catalogue's, whatever may be created in `public` there (CVE-2018-1058).
+            client.batch_execute("SET search_path = pg_catalog").await?;
+            Ok(client)
+        };
         match timeout(SESSION_DEADLINE, session).await {
-            Ok(session) => session.map_err(|error| self.unreachable(&error)),
+            Ok(session) => session.map_err(|error: tokio_postgres::Error| self.unreachable(&error)),
             Err(_) => Err(ProviderError::new(format!(
                 "PostgreSQL at {}:{} let no session begin within {} s; check the server",
                 self.host,
