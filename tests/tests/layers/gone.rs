@@ -168,15 +168,22 @@ async fn a_namespace_full_of_keys_is_still_looked_after_and_deleted() {
     let _turn = turn(Mode::Gone).await;
     let (preview, developer) = (stage::preview().await, client(User::Developer).await);
     let path = namespace(&preview);
-    // As many as annotations may hold, but for what is there.
-    let many: serde_json::Map<String, Value> = (0..50_000)
-        .map(|number| (format!("{number:x}"), json!("")))
-        .collect();
+    // As many as annotations may hold, 256 KiB, but for what is there.
+    let digits: Vec<char> = ('a'..='z').chain('A'..='Z').chain('0'..='9').collect();
+    let key = |number: usize| {
+        let places = [number / digits.len().pow(2), number / digits.len(), number];
+        places
+            .map(|place| digits[place % digits.len()])
+            .iter()
+            .collect::<String>()
+    };
+    let many: serde_json::Map<String, Value> = (0..62_000).map(|number| (key(number), json!(""))).collect();
+    assert_eq!(many.len(), 62_000);
     Call::patch(&path, json!({ "metadata": { "annotations": many } }))
         .by(&developer)
         .await
         .unwrap();
-    let long = json!({ "metadata": { "annotations": { "0": "x".repeat(20_000) } } });
+    let long = json!({ "metadata": { "annotations": { "aaa": "x".repeat(60_000) } } });
     Call::patch(&path, long).by(&developer).await.unwrap();
     let note = json!({ "metadata": { "annotations": { "note": "x" } } });
     Call::patch(&path, note).by(&developer).await.unwrap();
