@@ -20,7 +20,7 @@ pub use access::{Access, Creators};
 pub use databases::{Branch, Database, Match, ObjectRef, PostgresBranch, Reach};
 pub use guarded::{Protected, Secrets};
 pub use lifetime::{Capacity, LifetimeLimits};
-pub use network::{Egress, NAME, Network, Peer};
+pub use network::{Egress, NAMESPACE_NAME, Network, Peer};
 pub use placement::{Permission, Placement, TaintEffect, Toleration, TolerationOperator};
 pub use quarantine::{CronJobs, Quarantine, Smtp};
 pub use sharing::{SharedService, Sharing};

@@ -1,9 +1,9 @@
 //! `control`: the leader. Seals previews, makes branches, lifts gates, ends leases, keeps the certificates.
 //!
 //! Flow: acquire the Lease; keep certificates and the caBundle; reconcile every preview whenever it, its guardrails, its
-//! Pods and what they read, its routes or its policy change; sweep for branches whose preview is gone. Guarantees: only the leader writes; a reconcile
-//! is idempotent and may end anywhere; what ends a preview is decided on a fresh read. Failure: losing the Lease ends the
-//! process, and another one goes on.
+//! Pods and what they read, its routes or its policy change; sweep for branches whose preview is gone. Guarantees: only the
+//! leader writes; a reconcile is idempotent and may end anywhere; what ends a preview is decided on a fresh read. Failure:
+//! losing the Lease ends the process, and another one goes on.
 
 mod adoption;
 mod before;
@@ -26,6 +26,7 @@ mod seal;
 mod seals;
 mod status;
 mod survey;
+mod surveys;
 mod sweep;
 mod watches;
 

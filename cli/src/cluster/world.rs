@@ -158,21 +158,12 @@ impl Cluster {
             Kind::ConfigMap => {
                 let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
                 let found: Seen<ConfigMap> = api.get_opt(name).await.into();
-                found.map(|map| {
-                    let binary = map.binary_data.unwrap_or_default().into_iter();
-                    let binary =
-                        binary.map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned()));
-                    Data::from(map.data.unwrap_or_default()).with_binary(binary)
-                })
+                found.map(Data::from)
             }
             Kind::Secret => {
                 let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
                 let found: Seen<Secret> = api.get_opt(name).await.into();
-                found.map(|secret| {
-                    let data = secret.data.unwrap_or_default().into_iter();
-                    data.map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned()))
-                        .collect()
-                })
+                found.map(Data::from)
             }
         };
         match seen {

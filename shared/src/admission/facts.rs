@@ -100,12 +100,7 @@ impl Facts {
 
     /// Bytes of what was read for one request.
     pub fn size(&self) -> usize {
-        let read = self.sources.values();
-        read.map(|fact| match fact {
-            Fact::Present(data) => data.size(),
-            _ => 0,
-        })
-        .sum()
+        self.sources.values().map(Fact::size).sum()
     }
 
     /// The same without what was read for one request: no value of a Secret is in it.

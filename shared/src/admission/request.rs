@@ -137,8 +137,8 @@ impl Request {
     /// Whether the API server lets a dying object go with this update, since nothing keeps it any more. Source:
     /// `ShouldDeleteDuringUpdate` of `k8s.io/apiserver/pkg/registry/generic/registry`.
     fn is_the_last(&self) -> bool {
-        let finalizers = self.object["metadata"]["finalizers"].as_array();
-        finalizers.is_none_or(Vec::is_empty) && self.old_object["metadata"]["deletionGracePeriodSeconds"] == 0
+        finalizers(&self.object).next().is_none()
+            && self.old_object["metadata"]["deletionGracePeriodSeconds"] == 0
     }
 
     /// Whether the object was on its way out already. What it says of itself does not count: an object that is made by
@@ -156,19 +156,8 @@ impl Request {
 
     /// The finalizers that would be on the object and are not on it yet.
     pub fn new_finalizers(&self) -> impl Iterator<Item = &str> {
-        let list = |object: &'_ Value| {
-            object["metadata"]["finalizers"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default()
-        };
-        let old = list(&self.old_object);
-        let new = self.object["metadata"]["finalizers"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        new.filter(move |finalizer| !old.contains(finalizer))
-            .filter_map(Value::as_str)
+        let is_new = |finalizer: &&str| finalizers(&self.old_object).all(|old| old != *finalizer);
+        finalizers(&self.object).filter(is_new)
     }
 
     /// Whether both objects say the same, but for what is kept on them: status, and of the metadata all but annotations,
@@ -206,4 +195,9 @@ impl Request {
     pub fn old_annotation(&self, key: &str) -> Option<&str> {
         self.old_object["metadata"]["annotations"][key].as_str()
     }
+}
+
+fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
+    let all = object["metadata"]["finalizers"].as_array().into_iter().flatten();
+    all.filter_map(Value::as_str)
 }

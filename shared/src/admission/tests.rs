@@ -127,6 +127,21 @@ fn request(resource: &str, object: Value) -> Request {
     }
 }
 
+/// An Ingress that asks for nothing but by its annotations.
+fn annotated(annotations: Value) -> Request {
+    request(
+        "ingresses",
+        json!({ "metadata": { "name": "x", "annotations": annotations }, "spec": {} }),
+    )
+}
+
+fn alias(name: &str) -> Request {
+    request(
+        "services",
+        json!({ "metadata": { "name": "x" }, "spec": { "type": "ExternalName", "externalName": name } }),
+    )
+}
+
 fn update(old: Value, new: Value) -> Request {
     Request {
         operation: Operation::Update,

@@ -125,7 +125,7 @@ impl Sources for GoldenData {
     }
 }
 
-fn texts(data: &Value) -> Data {
+pub(super) fn texts(data: &Value) -> Data {
     let fields = data.as_object().into_iter().flatten();
     fields
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))

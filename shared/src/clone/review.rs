@@ -1,6 +1,6 @@
 //! The plan before admission's own rules: what the cluster would refuse is said before anything is written.
 
-use super::golden::decoded;
+use super::golden::{decoded, texts};
 use super::selection::plural;
 use super::snapshot::{Snapshot, group_of, kind_of, name_of};
 use super::spec::Rules;
@@ -118,13 +118,6 @@ fn facts(items: &[Item], namespace: &Namespace, rules: Rules<'_>, now: Timestamp
         preview: Preview::of(&namespace.metadata),
         sources,
     }
-}
-
-fn texts(data: &Value) -> Data {
-    let fields = data.as_object().into_iter().flatten();
-    fields
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
 }
 
 /// The creation of `object` or, of what makes Pods, that of each Pod. Another vendor's kind is reviewed as itself, too: more

@@ -8,6 +8,9 @@ use super::keywords::{self, Pair};
 use percent_encoding::percent_decode_str;
 use std::fmt;
 
+/// Options that name the database.
+const NAMES: [&str; 3] = ["dbname", "database", "pgdbname"];
+
 /// How a connection string is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
@@ -189,7 +192,7 @@ impl<'t> Connection<'t> {
                 .find(|(key, _)| found(key))
                 .map(|(_, value)| decode(value))
         };
-        named(&["dbname", "database", "pgdbname"])
+        named(&NAMES)
             .or_else(|| (!self.path.is_empty()).then(|| decode(self.path)))
             .or_else(|| self.user.filter(|user| !user.is_empty()).map(decode))
             .or_else(|| named(&["user"]))
@@ -197,12 +200,7 @@ impl<'t> Connection<'t> {
 
     /// Every database that some driver may take it for: where one is named twice, they differ on which counts.
     pub fn databases(&self) -> Vec<String> {
-        let is_name = |key: &str| {
-            matches!(
-                key.to_ascii_lowercase().as_str(),
-                "dbname" | "database" | "pgdbname"
-            )
-        };
+        let is_name = |key: &str| NAMES.contains(&key.to_ascii_lowercase().as_str());
         let pairs = self
             .pairs
             .iter()

@@ -1,5 +1,8 @@
 //! What a ConfigMap or Secret holds.
 
+use super::Fact;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -47,6 +50,35 @@ impl Deref for Data {
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.files().map(|(key, _)| key)).finish()
+    }
+}
+
+impl From<ConfigMap> for Data {
+    fn from(map: ConfigMap) -> Self {
+        let binary = map.binary_data.unwrap_or_default();
+        Data::from(map.data.unwrap_or_default()).with_binary(readable(binary))
+    }
+}
+
+impl From<Secret> for Data {
+    fn from(secret: Secret) -> Self {
+        readable(secret.data.unwrap_or_default()).collect()
+    }
+}
+
+/// What is no text is read as far as it is: a host in it counts all the same.
+fn readable(data: BTreeMap<String, ByteString>) -> impl Iterator<Item = (String, String)> {
+    data.into_iter()
+        .map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned()))
+}
+
+impl Fact<Data> {
+    /// Bytes of what is there.
+    pub fn size(&self) -> usize {
+        match self {
+            Fact::Present(data) => data.size(),
+            Fact::Absent | Fact::Unknown => 0,
+        }
     }
 }
 

@@ -33,7 +33,7 @@ impl Network {
 
 /// The label of every namespace that holds its name
 /// (<https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name>).
-pub const NAME: &str = "kubernetes.io/metadata.name";
+pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// Namespaces, by their labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,13 +48,13 @@ impl Peer {
     /// The namespace with this name.
     pub fn namespace(name: &str) -> Self {
         Peer {
-            namespace_labels: [(NAME.to_owned(), name.to_owned())].into(),
+            namespace_labels: [(NAMESPACE_NAME.to_owned(), name.to_owned())].into(),
         }
     }
 
     /// Whether this chooses a namespace by its name.
     pub fn is_by_name(&self) -> bool {
-        self.namespace_labels.contains_key(NAME)
+        self.namespace_labels.contains_key(NAMESPACE_NAME)
     }
 }
 

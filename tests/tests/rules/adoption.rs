@@ -19,6 +19,17 @@ async fn label(user: User, name: &str, labels: Value) -> Result<Namespace, kube:
     api.patch(name, &PatchParams::default(), &patch).await
 }
 
+/// Puts the label on `name` as soon as admission knows the policy that it names.
+async fn adopt(name: &str) {
+    eventually(SOON, "admission knows the policy", || async {
+        label(User::Admin, name, json!({ keys::PREVIEW: "true" }))
+            .await
+            .map(|_| ())
+    })
+    .await
+    .unwrap();
+}
+
 async fn plain(prefix: &str, labels: Value) -> String {
     let name = unique(prefix);
     make(
@@ -163,13 +174,7 @@ async fn what_was_there_is_reviewed_before_the_seal_and_deleted_by_nobody() {
     };
     let before = eventually(SOON, "the workload runs", running).await.unwrap();
 
-    eventually(SOON, "admission knows the policy", || async {
-        label(User::Admin, &name, json!({ keys::PREVIEW: "true" }))
-            .await
-            .map(|_| ())
-    })
-    .await
-    .unwrap();
+    adopt(&name).await;
     let message = phase(&name, "Failed").await;
     assert!(message.contains("Service outside: exposure-lowered"), "{message}");
     assert_eq!(
@@ -250,13 +255,7 @@ async fn what_is_on_its_way_out_holds_the_seal_as_long_as_it_is_there() {
         3600
     );
 
-    eventually(SOON, "admission knows the policy", || async {
-        label(User::Admin, &name, json!({ keys::PREVIEW: "true" }))
-            .await
-            .map(|_| ())
-    })
-    .await
-    .unwrap();
+    adopt(&name).await;
     let policies = understudy_tests::previews::objects(
         User::Admin,
         &name,
@@ -312,13 +311,7 @@ async fn a_policy_that_changes_finds_its_own_secrets_in_an_adopted_preview() {
     })
     .await;
     let name = plain("edited", json!({ "team": "web", keys::POLICY: policy })).await;
-    eventually(SOON, "admission knows the policy", || async {
-        label(User::Admin, &name, json!({ keys::PREVIEW: "true" }))
-            .await
-            .map(|_| ())
-    })
-    .await
-    .unwrap();
+    adopt(&name).await;
     phase(&name, "Ready").await;
     let namespaces: Api<Namespace> = Api::all(client(User::Admin).await);
     let seal = async || {

@@ -7,8 +7,7 @@ use super::{adoption, pods, survey};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::ListParams;
-use serde_json::json;
-use understudy::holding;
+use understudy::contract;
 use understudy::keys;
 use understudy::policy::PreviewPolicySpec;
 use understudy::preview::Preview;
@@ -71,10 +70,9 @@ async fn clear_secrets(context: &Context, preview: &Preview) -> Result<(), Error
         .list_metadata(&labelled)
         .await
         .map_err(failed("list the labelled Secrets"))?;
-    let facts = context.memory.facts(Some(preview.clone()), Default::default());
     for secret in found.items {
-        let metadata = serde_json::to_value(&secret.metadata).unwrap_or_default();
-        if holding::is_younger_than_the_adoption(&json!({ "metadata": metadata }), &facts) {
+        let created = secret.metadata.creation_timestamp.map(|at| at.0);
+        if created.is_none_or(|created| contract::mark_counts(preview.adopted_at, created)) {
             continue;
         }
         let name = secret.metadata.name.unwrap_or_default();

@@ -6,6 +6,7 @@ use super::fanned_out::FannedOut;
 use super::pace;
 use super::routes::HttpRoutes;
 use super::seals::Seals;
+use super::surveys::Surveys;
 use crate::facts::{Live, Memory};
 use crate::metrics::Metrics;
 use crate::provider::postgres::{Admin, Postgres};
@@ -16,7 +17,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use understudy::admission::Installation;
 use understudy::holding::Turns;
@@ -43,8 +44,8 @@ pub struct Context {
     pub environments: Environments,
     /// Seals found as written.
     pub seals: Seals,
-    /// When to look again for what came in sideways, and what of that stays, by the preview's uid.
-    surveys: Mutex<HashMap<String, (Instant, Option<String>)>>,
+    /// What came in sideways.
+    pub surveys: Surveys,
     /// What each preview got copies of.
     pub fanned_out: FannedOut,
     /// Whether there are routes of the Gateway API.
@@ -79,7 +80,7 @@ impl Context {
             cluster,
             environments,
             seals: Seals::default(),
-            surveys: Mutex::default(),
+            surveys: Surveys::default(),
             fanned_out: FannedOut::default(),
             http_routes: HttpRoutes::default(),
             turns: Mutex::default(),
@@ -135,36 +136,7 @@ impl Context {
 
     /// Between two looks at a preview when nothing changed.
     pub fn calm(&self) -> Duration {
-        pace::calm(self.surveys.lock().unwrap_or_else(PoisonError::into_inner).len())
-    }
-
-    /// Whether it is time to look for what came into `preview` sideways: now and then, and at once for one that was sealed
-    /// before this process began.
-    pub fn is_due(&self, preview: &Preview) -> bool {
-        let surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
-        surveys
-            .get(&preview.uid)
-            .is_none_or(|(due, _)| *due <= Instant::now())
-    }
-
-    /// Nothing that came into `preview` sideways is looked for again for so long.
-    pub fn due_in(&self, preview: &Preview, pause: Duration) {
-        let mut surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
-        let survey = surveys.entry(preview.uid.clone());
-        survey.or_insert((Instant::now(), None)).0 = Instant::now() + pause;
-    }
-
-    /// What came into `preview` sideways and stays, as it was found last.
-    pub fn found_to_stay(&self, preview: &Preview, stays: Option<String>) {
-        let mut surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
-        let survey = surveys.entry(preview.uid.clone());
-        survey.or_insert((Instant::now(), None)).1 = stays;
-    }
-
-    /// The same, asked.
-    pub fn stays(&self, preview: &Preview) -> Option<String> {
-        let surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);
-        surveys.get(&preview.uid)?.1.clone()
+        pace::calm(self.surveys.count())
     }
 
     /// Whether the held Pods of `owner` in `preview` may be replaced in the look that began at `now`.
@@ -176,10 +148,7 @@ impl Context {
     /// Forgets what was known of `preview`, which is gone.
     pub fn forget(&self, name: &str, uid: &str) {
         self.environments.forget(name);
-        self.surveys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(uid);
+        self.surveys.forget(uid);
         self.fanned_out.forget(uid);
         self.turns
             .lock()

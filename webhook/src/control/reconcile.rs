@@ -152,7 +152,7 @@ async fn keep(
         }
         if preview.sealed.is_none() && !preview.adopted {
             // Nothing can have come in sideways yet.
-            context.due_in(&preview, context.calm());
+            context.surveys.due_in(&preview.uid, context.calm());
         }
         // Before any Pod starts: a kubelet that finds no Secret to pull with waits long before it looks again.
         fan_out::keep(context, &preview, policy, true).await?;
@@ -174,17 +174,17 @@ async fn keep(
         pods::attend(context, &preview, policy, false).await?;
     }
     if sealed.is_some() {
-        let due = context.is_due(&preview);
+        let due = context.surveys.is_due(&preview.uid);
         let mut left = survey::Left::default();
         if due {
             // Until both have been done without an error; what else there is to do does not wait for them.
-            context.due_in(&preview, REVIEWED_AGAIN);
+            context.surveys.due_in(&preview.uid, REVIEWED_AGAIN);
             left = survey::close_what_opens(context, &preview).await?;
-            context.found_to_stay(&preview, left.stays.first().cloned());
+            context.surveys.found(&preview.uid, left.stays.clone());
         }
         fan_out::keep(context, &preview, policy, due).await?;
-        if due && !left.more && left.stays.is_empty() {
-            context.due_in(&preview, context.calm());
+        if due && !left.more && left.stays.is_none() {
+            context.surveys.due_in(&preview.uid, context.calm());
         }
         preview.branches = branches::ensure(context, &preview, policy).await?;
     }
@@ -201,7 +201,7 @@ async fn keep(
     if found.reads && sealed.is_some() {
         context.environments.watch(context, &preview);
     }
-    let stays = context.stays(&preview);
+    let stays = context.surveys.stays(&preview.uid);
     let observed = Observed {
         sealed: sealed.is_some(),
         unready_branches: preview.unready(policy).len(),

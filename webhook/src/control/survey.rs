@@ -92,8 +92,8 @@ fn kinds(group: &ApiGroup) -> Vec<ApiResource> {
 /// What is left after [`close_what_opens`].
 #[derive(Debug, Default)]
 pub struct Left {
-    /// What stays because of somebody's finalizer, and why it should not.
-    pub stays: Vec<String>,
+    /// The first that stays because of somebody's finalizer, and why it should not.
+    pub stays: Option<String>,
     /// There may be more than was looked at.
     pub more: bool,
 }
@@ -122,7 +122,7 @@ pub async fn close_what_opens(context: &Context, preview: &Preview) -> Result<Le
         } = found;
         if is_dying {
             let note = format!("{reason}: {what} stays because of a finalizer: {why}");
-            left.stays.push(note.clone());
+            left.stays.get_or_insert_with(|| note.clone());
             context.tell(preview, true, "CameInSideways", note).await;
             continue;
         }

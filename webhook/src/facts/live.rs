@@ -61,11 +61,7 @@ impl Live {
         loop {
             match timeout_at(deadline, reads.next()).await {
                 Ok(Some((fact, reference))) => {
-                    let size = match &fact {
-                        Fact::Present(data) => data.size(),
-                        _ => 0,
-                    };
-                    let Some(left) = room.checked_sub(size) else {
+                    let Some(left) = room.checked_sub(fact.size()) else {
                         tracing::warn!(namespace, "a Pod refers to more than is read for one");
                         continue;
                     };
@@ -126,11 +122,15 @@ impl Live {
         let found = match reference.kind {
             Kind::ConfigMap => {
                 let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-                api.get_opt(&reference.name).await.map(|found| found.map(texts))
+                api.get_opt(&reference.name)
+                    .await
+                    .map(|found| found.map(Data::from))
             }
             Kind::Secret => {
                 let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-                api.get_opt(&reference.name).await.map(|found| found.map(decoded))
+                api.get_opt(&reference.name)
+                    .await
+                    .map(|found| found.map(Data::from))
             }
         };
         match found {
@@ -143,18 +143,4 @@ impl Live {
             }
         }
     }
-}
-
-/// Both parts: as a file `binaryData` is text like any other.
-fn texts(map: ConfigMap) -> Data {
-    let binary = map.binary_data.unwrap_or_default().into_iter();
-    let binary = binary.map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned()));
-    Data::from(map.data.unwrap_or_default()).with_binary(binary)
-}
-
-fn decoded(secret: Secret) -> Data {
-    let data = secret.data.unwrap_or_default();
-    data.into_iter()
-        .map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned()))
-        .collect()
 }

@@ -6,7 +6,7 @@
 use super::{Draft, Facts, Request, Rule, refuse_finalizers};
 use crate::guardrails::SMTP;
 use crate::networks::{self, Networks};
-use crate::policy::{Database, NAME, Peer, PreviewPolicySpec, Smtp};
+use crate::policy::{Database, NAMESPACE_NAME, Peer, PreviewPolicySpec, Smtp};
 use crate::reason::Reason;
 use crate::violation::Violation;
 use serde_json::Value;
@@ -152,7 +152,7 @@ impl Looked<'_> {
             .peer
             .get("namespaceSelector")
             .filter(|selector| !selector.is_null())?;
-        let own = selector["matchLabels"][NAME] == self.namespace;
+        let own = selector["matchLabels"][NAMESPACE_NAME] == self.namespace;
         (!own).then_some(selector)
     }
 

@@ -3,13 +3,6 @@
 use super::*;
 use crate::services::{Service, Services};
 
-fn ingress(annotations: Value) -> Request {
-    request(
-        "ingresses",
-        json!({ "metadata": { "name": "x", "annotations": annotations }, "spec": {} }),
-    )
-}
-
 #[test]
 fn a_volume_that_the_node_mounts_leads_nowhere_protected() {
     for volume in [
@@ -57,7 +50,7 @@ fn annotations_that_a_controller_acts_on_are_read() {
         json!({ "traefik.ingress.kubernetes.io/router.middlewares": "shop-auth@kubernetescrd" }),
     ] {
         assert_eq!(
-            reasons(&review(&ingress(annotations.clone()), &facts())),
+            reasons(&review(&annotated(annotations.clone()), &facts())),
             ["protected-endpoint"],
             "{annotations}"
         );
@@ -70,13 +63,13 @@ fn annotations_that_a_controller_acts_on_are_read() {
         json!({ "haproxy-ingress.github.io/config-frontend": "x" }),
     ] {
         assert_eq!(
-            reasons(&review(&ingress(annotations.clone()), &facts())),
+            reasons(&review(&annotated(annotations.clone()), &facts())),
             ["host-stolen"],
             "{annotations}"
         );
     }
     let harmless = json!({ "nginx.ingress.kubernetes.io/rewrite-target": "/", "nginx.ingress.kubernetes.io/auth-secret": "basic-auth" });
-    assert!(passes(&review(&ingress(harmless), &facts())));
+    assert!(passes(&review(&annotated(harmless), &facts())));
 }
 
 #[test]

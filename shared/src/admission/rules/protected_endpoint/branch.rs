@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 
 /// By `variables` of container `name` that take the server from a branch, and the database or the role from elsewhere.
 pub(super) fn beside(name: &str, place: &str, variables: &[&Variable]) -> Vec<Violation> {
-    let of_a_branch = |variable: &&&Variable| match &variable.origin {
+    let of_a_branch = |variable: &&Variable| match &variable.origin {
         Origin::Key(from, _) => from.name.starts_with(keys::BRANCH_SECRET_PREFIX),
         _ => false,
     };
     // Most Pods have no branch, and this is asked of every one.
-    let Some(_) = variables.iter().find(of_a_branch) else {
+    if !variables.iter().any(of_a_branch) {
         return Vec::new();
-    };
+    }
     let set = || {
         let all = variables.iter();
         all.filter_map(|variable| Some((variable.name.as_str(), variable.value.as_deref()?)))
